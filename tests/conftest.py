@@ -1,0 +1,188 @@
+"""Two clusters a session, and databases cloned from templates for each test."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal, Protocol
+
+import pytest
+from psycopg import sql
+from pytest_postgresql.janitor import DatabaseJanitor
+
+from pyreplctl.embedded import Cluster, find_bin_dir
+
+SCHEMA = Path(__file__).parent / "schema"
+# Fast, but with commits that wait for the log, as in production.
+SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "on",
+    "max_connections": "100",
+}
+
+_numbers = itertools.count(1)
+
+
+class NewCluster(Protocol):
+    """Starts a cluster of the test's own, which it may stop, kill or freeze."""
+
+    def __call__(self, **settings: str) -> Cluster: ...
+
+
+class NewPortal(Protocol):
+    """Makes a portal database; returns the superuser's DSN."""
+
+    def __call__(
+        self, *, schema: str = "edx_2012", cluster: Cluster | None = None
+    ) -> str: ...
+
+
+class NewCourse(Protocol):
+    """Makes a course database; returns the superuser's DSN.
+
+    With `askbot`, its auth_user has Askbot's columns: with SQL defaults, or with
+    "bare" as Django makes them, without.
+    """
+
+    def __call__(
+        self,
+        name: str | None = None,
+        askbot: bool | Literal["bare"] = False,
+        cluster: Cluster | None = None,
+        *,
+        schema: str = "edx_2012",
+    ) -> str: ...
+
+
+Clone = Callable[[Cluster, str, tuple[str, ...]], str]
+
+
+def pytest_report_header() -> list[str]:
+    bin_dir = find_bin_dir()
+    version = subprocess.run(
+        [bin_dir / "postgres", "--version"], capture_output=True, text=True, check=True
+    )
+    return [f"server: {version.stdout.strip()}, {bin_dir}"]
+
+
+@contextmanager
+def running_cluster(**settings: str) -> Iterator[Cluster]:
+    directory = Path(tempfile.mkdtemp(prefix="pyreplctl-test-"))
+    try:
+        with Cluster.create(directory, settings=SETTINGS | settings) as cluster:
+            yield cluster
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def portal_cluster() -> Iterator[Cluster]:
+    with running_cluster(max_prepared_transactions="10") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def course_cluster() -> Iterator[Cluster]:
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def new_cluster() -> Iterator[NewCluster]:
+    with ExitStack() as stack:
+
+        def start(**settings: str) -> Cluster:
+            return stack.enter_context(running_cluster(**settings))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def templates() -> dict[tuple[Cluster, tuple[str, ...]], str]:
+    """Names of the template databases made so far, by cluster and schema files."""
+    return {}
+
+
+@pytest.fixture
+def clone(
+    templates: dict[tuple[Cluster, tuple[str, ...]], str],
+    new_cluster: NewCluster,  # asked for here, so that its clusters outlive the clones
+) -> Iterator[Clone]:
+    made: list[tuple[Cluster, str]] = []
+
+    def make(cluster: Cluster, name: str, files: tuple[str, ...]) -> str:
+        if (cluster, files) not in templates:
+            template = janitor(
+                cluster, "_".join(("template", *files)), as_template=True
+            )
+            template.init()
+            for file in files:
+                template.load(SCHEMA / f"{file}.sql")
+            templates[cluster, files] = template.dbname
+        janitor(cluster, name, template_dbname=templates[cluster, files]).init()
+        made.append((cluster, name))
+        return cluster.conninfo(name)
+
+    yield make
+    for cluster, name in reversed(made):
+        drop(cluster, name)
+
+
+@pytest.fixture
+def new_portal(portal_cluster: Cluster, clone: Clone) -> NewPortal:
+    def make(*, schema: str = "edx_2012", cluster: Cluster | None = None) -> str:
+        return clone(cluster or portal_cluster, f"portal_{next(_numbers)}", (schema,))
+
+    return make
+
+
+@pytest.fixture
+def new_course(course_cluster: Cluster, clone: Clone) -> NewCourse:
+    def make(
+        name: str | None = None,
+        askbot: bool | Literal["bare"] = False,
+        cluster: Cluster | None = None,
+        *,
+        schema: str = "edx_2012",
+    ) -> str:
+        extra = {False: (), True: ("askbot",), "bare": ("askbot_bare",)}[askbot]
+        name = name or f"course_{next(_numbers)}"
+        return clone(cluster or course_cluster, name, (schema, *extra))
+
+    return make
+
+
+def janitor(
+    cluster: Cluster,
+    name: str,
+    *,
+    template_dbname: str | None = None,
+    as_template: bool = False,
+) -> DatabaseJanitor:
+    return DatabaseJanitor(
+        user=cluster.superuser,
+        password=cluster.password,
+        host="127.0.0.1",
+        port=cluster.port,
+        dbname=name,
+        template_dbname=template_dbname,
+        as_template=as_template,
+    )
+
+
+def drop(cluster: Cluster, name: str) -> None:
+    """Drop a database, on a server that the test may have left down or frozen.
+
+    Not the janitor's drop: it does not wait for sessions, which links keep open.
+    """
+    cluster.thaw()
+    cluster.start()
+    with janitor(cluster, name).cursor() as cursor:
+        statement = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
+        cursor.execute(sql.SQL(statement).format(sql.Identifier(name)))
