@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +25,7 @@ SETTINGS = {
     "full_page_writes": "off",
     "synchronous_commit": "on",
     "max_connections": "100",
+    "max_wal_size": "256MB",
 }
 
 _numbers = itertools.count(1)
@@ -71,9 +73,17 @@ def pytest_report_header() -> list[str]:
     return [f"server: {version.stdout.strip()}, {bin_dir}"]
 
 
+def fast_directory() -> str | None:
+    """Return a place in memory if it is large: a clone takes 12 ms there, not 110."""
+    memory = Path("/dev/shm")  # noqa: S108
+    if "TMPDIR" in os.environ or not memory.is_dir():
+        return None
+    return str(memory) if shutil.disk_usage(memory).free > 4 << 30 else None
+
+
 @contextmanager
 def running_cluster(**settings: str) -> Iterator[Cluster]:
-    directory = Path(tempfile.mkdtemp(prefix="pyreplctl-test-"))
+    directory = Path(tempfile.mkdtemp(prefix="pyreplctl-test-", dir=fast_directory()))
     try:
         with Cluster.create(directory, settings=SETTINGS | settings) as cluster:
             yield cluster

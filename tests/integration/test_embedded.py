@@ -151,10 +151,12 @@ def test_port_is_unknown_before_the_first_start(directory: Path) -> None:
 
 
 def test_server_ends_with_the_process_that_started_it(directory: Path) -> None:
+    bin_dir = binaries.reachable(find_bin_dir())  # else its copy would be left behind
     program = f"""\
 import os, pathlib, signal
 from pyreplctl.embedded import Cluster
-cluster = Cluster.create(pathlib.Path({str(directory)!r}))
+bin_dir = pathlib.Path({str(bin_dir)!r})
+cluster = Cluster.create(pathlib.Path({str(directory)!r}), bin_dir=bin_dir)
 cluster.start()
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -171,8 +173,7 @@ def test_directory_in_use_is_refused(directory: Path) -> None:
 
 
 def test_initdb_speaks_in_the_error(directory: Path) -> None:
-    directory.chmod(0o755)
-    cluster = Cluster(directory, find_bin_dir(), {})
+    cluster = Cluster(directory, binaries.reachable(find_bin_dir()), {})
     (directory / "data").touch()
     with pytest.raises(ServerError, match=r"initdb failed:\n.*data"):
         cluster._initdb()
