@@ -1,0 +1,4 @@
+DROP TABLE pyrepl.chain;
+DROP TABLE pyrepl.health;
+DROP TABLE pyrepl.hosting;
+DROP TABLE pyrepl.database;

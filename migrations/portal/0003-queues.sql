@@ -1,0 +1,64 @@
+-- Changes not yet routed, dossiers to be sent, and marks that keep polls off dead rows.
+-- depends: 0002-databases
+
+CREATE TABLE pyrepl.change (
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    users bigint[],
+    courses text[],
+    database_id integer,
+    priority smallint NOT NULL DEFAULT 0 CHECK (priority IN (0, 1)),
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT change_pairs CHECK (cardinality(users) = cardinality(courses))
+);
+CREATE INDEX change_xid ON pyrepl.change (xid);
+COMMENT ON TABLE pyrepl.change IS
+    'What route has still to fan out. Without courses: these users (none named: all). With both: (user, course) pairs. With a database: for that one alone.';
+COMMENT ON CONSTRAINT change_pairs ON pyrepl.change IS
+    'users and courses are parallel where both are there';
+
+CREATE TABLE pyrepl.outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    database_id integer NOT NULL,
+    user_id bigint NOT NULL,
+    priority smallint NOT NULL CHECK (priority IN (0, 1)),
+    at timestamptz NOT NULL
+);
+CREATE INDEX outbox_claim ON pyrepl.outbox (database_id, priority, id);
+CREATE INDEX outbox_coalesce ON pyrepl.outbox (database_id, priority, user_id, id);
+COMMENT ON TABLE pyrepl.outbox IS
+    '(database, user) pairs whose dossier must be sent. Only route adds, under its lock, so ids commit in order.';
+
+CREATE TABLE pyrepl.retry (
+    database_id integer NOT NULL REFERENCES pyrepl.database ON DELETE CASCADE,
+    user_id bigint NOT NULL,
+    attempts integer NOT NULL,
+    due_at timestamptz,
+    since timestamptz NOT NULL DEFAULT now(),
+    sqlstate text NOT NULL,
+    message text NOT NULL,
+    hint text,
+    PRIMARY KEY (database_id, user_id)
+);
+CREATE INDEX retry_due ON pyrepl.retry (database_id, due_at);
+COMMENT ON TABLE pyrepl.retry IS
+    'Dossiers that failed alone. One without due_at is a dead letter: it waits for a newer change, or for an operator.';
+
+CREATE UNLOGGED TABLE pyrepl.route_mark (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    identity text NOT NULL,
+    snapshot pg_snapshot NOT NULL,
+    saved_at timestamptz NOT NULL
+);
+COMMENT ON TABLE pyrepl.route_mark IS
+    'Snapshot of the last complete scan of change: what it saw was taken. A hint, gone after a crash.';
+
+CREATE UNLOGGED TABLE pyrepl.outbox_mark (
+    database_id integer NOT NULL,
+    priority smallint NOT NULL,
+    identity text NOT NULL,
+    id bigint NOT NULL,
+    saved_at timestamptz NOT NULL,
+    PRIMARY KEY (database_id, priority)
+);
+COMMENT ON TABLE pyrepl.outbox_mark IS
+    'No row of the outbox up to this id waits. A hint, gone after a crash.';

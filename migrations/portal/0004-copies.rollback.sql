@@ -1,0 +1,2 @@
+DROP TABLE pyrepl.departure;
+DROP TABLE pyrepl.placement;

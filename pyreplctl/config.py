@@ -1,0 +1,223 @@
+"""pyreplctl.toml: the tables, the policies and the portal, checked when they are read."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from psycopg import sql
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pyreplctl.errors import UsageError
+
+DEFAULT_FILE = Path("pyreplctl.toml")
+
+# USER_FIELDS_TO_COPY of the platform's student/models.py of 2012.
+USER_COLUMNS = (
+    "id",
+    "username",
+    "first_name",
+    "last_name",
+    "email",
+    "password",
+    "is_staff",
+    "is_active",
+    "is_superuser",
+    "last_login",
+    "date_joined",
+)
+
+Name = Annotated[str, Field(min_length=1, max_length=63)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Table(_Model):
+    name: str
+    key: Name = "id"
+
+    @field_validator("name")
+    @classmethod
+    def _qualified(cls, name: str) -> str:
+        if not re.fullmatch(r'[^".]+\.[^".]+', name):
+            raise ValueError('a table is named "schema.table"')
+        return name
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """The table as schema and name."""
+        return sql.Identifier(*self.name.split("."))
+
+
+class UserTable(_Table):
+    """The table of accounts, and the columns that courses get."""
+
+    name: str = "public.auth_user"
+    columns: tuple[Name, ...] = USER_COLUMNS
+
+
+class ProfileTable(_Table):
+    """The table with at most one row a user."""
+
+    name: str = "public.auth_userprofile"
+    user: Name = "user_id"
+    columns: Literal["all"] | tuple[Name, ...] = "all"
+
+
+class EnrollmentTable(_Table):
+    """The table that makes a user a member of a course."""
+
+    name: str = "public.student_courseenrollment"
+    user: Name = "user_id"
+    course: Name = "course_id"
+    columns: Literal["all"] | tuple[Name, ...] = "all"
+    active: Name | None = None
+
+
+class Tables(_Model):
+    """The three tables."""
+
+    user: UserTable = UserTable()
+    profile: ProfileTable = ProfileTable()
+    enrollment: EnrollmentTable = EnrollmentTable()
+
+
+class Policy(_Model):
+    """What a course database holds, and what becomes of those who leave."""
+
+    enrollments: Literal["own", "all"] = "own"
+    on_unenroll: Literal["keep"] = "keep"
+    on_user_delete: Literal["erase"] = "erase"
+    guard_exempt: tuple[Name, ...] = ("last_login",)
+
+
+class Delivery(_Model):
+    """How dossiers are sent."""
+
+    mode: Literal["queued"] = "queued"
+    batch: int = Field(default=2000, ge=1, le=100_000)
+
+
+class Portal(_Model):
+    """Where the portal is."""
+
+    dsn: str | None = None
+
+
+class Config(_Model):
+    """The whole of pyreplctl.toml; every key has a default."""
+
+    portal: Portal = Portal()
+    tables: Tables = Tables()
+    policy: Policy = Policy()
+    delivery: Delivery = Delivery()
+
+
+def load(path: Path | None = None) -> Config:
+    """Read the configuration; without a path, `./pyreplctl.toml` if it is there.
+
+    Raises `UsageError` that names each wrong key and what is allowed there.
+    """
+    if path is None and not DEFAULT_FILE.exists():
+        return Config()
+    path = path or DEFAULT_FILE
+    try:
+        return Config.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the configuration {path}: {error.strerror}",
+            hint='"pyreplctl init" writes one with every key explained.',
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no TOML: {error}") from error
+    except ValidationError as error:
+        raise UsageError(f"{path}: " + "; ".join(_sentences(error))) from error
+
+
+def portal_dsn(given: str | None, config: Config) -> str:
+    """Return where the portal is: option, else environment, else configuration."""
+    dsn = given or os.environ.get("PYREPLCTL_PORTAL") or config.portal.dsn
+    if not dsn:
+        raise UsageError(
+            "no portal given",
+            hint="Use --portal DSN, set PYREPLCTL_PORTAL, or write dsn under [portal] "
+            "in pyreplctl.toml.",
+        )
+    return dsn
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    found = []
+    for problem in error.errors():
+        place = [str(part) for part in problem["loc"]]
+        if problem["type"] == "extra_forbidden":
+            allowed = _allowed(place[:-1])
+            text = f"unknown key; allowed here: {allowed}"
+        elif problem["type"] == "value_error":
+            text = str(problem["ctx"]["error"])
+        else:
+            text = f"{problem['msg']} (got {problem['input']!r})"
+        found.append(f"{'.'.join(place)}: {text}")
+    return found
+
+
+def _allowed(place: list[str]) -> str:
+    model: type[BaseModel] = Config
+    for part in place:
+        inner = model.model_fields[part].annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+    return ", ".join(model.model_fields)
+
+
+EXAMPLE = """\
+# pyreplctl.toml: every key at its default. Remove what you do not change.
+
+[portal]
+# Anything that libpq takes. --portal and PYREPLCTL_PORTAL come first.
+# dsn = "service=portal"
+
+[tables.user]
+name = "public.auth_user"
+key = "id"
+# The columns that courses get; all others are the course's own.
+columns = [
+    "id", "username", "first_name", "last_name", "email", "password",
+    "is_staff", "is_active", "is_superuser", "last_login", "date_joined",
+]
+
+[tables.profile]
+name = "public.auth_userprofile"
+key = "id"
+user = "user_id"
+columns = "all"    # or a list
+
+[tables.enrollment]
+name = "public.student_courseenrollment"
+key = "id"
+user = "user_id"
+course = "course_id"
+columns = "all"    # or a list
+# A boolean column: where it is false, the row is copied but makes no member.
+# active = "is_active"
+
+[policy]
+# own: a database gets the enrollments in the courses it hosts; all: every enrollment
+# of its members.
+enrollments = "own"
+# keep: the copy of somebody who has left stays, and is kept current.
+on_unenroll = "keep"
+# erase: the copy of a deleted user is deleted, or blanked where the course refers to it.
+on_user_delete = "erase"
+# Columns that a course may change; delivered, but not verified.
+guard_exempt = ["last_login"]
+
+[delivery]
+mode = "queued"
+batch = 2000       # dossiers in one push at the most
+"""

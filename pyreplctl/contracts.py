@@ -1,0 +1,372 @@
+"""The contract: which columns travel, and the SQL fragments that are made from them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from pyreplctl.config import Config
+from pyreplctl.db import Connection, fetch, value
+from pyreplctl.errors import NotSuitable
+from pyreplctl.sources import Slots
+
+PARTS = ("user", "profile", "enrollment")
+
+# Types whose hash is of the image. All others are hashed as text: their equality is
+# coarser than their image (citext, numeric, float), depends on a collation (text), or
+# they have no hash (json, xml, point).
+_HASHED = frozenset(
+    {
+        "smallint",
+        "integer",
+        "bigint",
+        "boolean",
+        "uuid",
+        "date",
+        "timestamp without time zone",
+        "timestamp with time zone",
+        "time without time zone",
+        "bytea",
+        "inet",
+        "cidr",
+        "macaddr",
+    }
+)
+_REFUSED = ("money", "reg")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table as the catalog has it."""
+
+    name: str
+    type: str  # without length or scale: casting to it never cuts
+    full_type: str = ""
+    not_null: bool = False
+    has_default: bool = False
+    generated: bool = False
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """The column's name, quoted where it must be."""
+        return sql.Identifier(self.name)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The agreed columns of the three tables, in the order in which they travel."""
+
+    user: tuple[Column, ...]
+    profile: tuple[Column, ...]
+    enrollment: tuple[Column, ...]
+    tables: tuple[str, str, str]
+
+    def part(self, name: str) -> tuple[Column, ...]:
+        """Return the columns of "user", "profile" or "enrollment"."""
+        columns: tuple[Column, ...] = getattr(self, name)
+        return columns
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hex digits that differ where tables, names, types or their order differ."""
+        lines = [
+            f"{table} {column.name} {column.type}"
+            for part, table in zip(PARTS, self.tables, strict=True)
+            for column in self.part(part)
+        ]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+    @property
+    def short(self) -> str:
+        """The part of the fingerprint that names the contract's types."""
+        return self.fingerprint[:10]
+
+    def missing_from(self, other: Contract) -> list[str]:
+        """Return "table.column" for what this contract has and the other has not."""
+        return [
+            f"{table}.{column.name}"
+            for part, table in zip(PARTS, self.tables, strict=True)
+            for column in self.part(part)
+            if (column.name, column.type)
+            not in {(c.name, c.type) for c in other.part(part)}
+        ]
+
+
+def columns_of(connection: Connection, table: str) -> list[Column]:
+    """Return the columns of a table in its order; empty where there is no such table."""
+    rows = fetch(
+        connection,
+        """
+        SELECT a.attname::text AS name,
+            format_type(a.atttypid, -1) AS type,
+            format_type(a.atttypid, a.atttypmod) AS full_type,
+            a.attnotnull AS not_null,
+            a.atthasdef OR a.attidentity <> '' AS has_default,
+            a.attgenerated <> '' AS generated
+        FROM pg_attribute a
+        WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
+        ORDER BY a.attnum""",
+        table,
+    )
+    return [Column(**row) for row in rows]
+
+
+def table_names(config: Config) -> tuple[str, str, str]:
+    """Return the names of the user, profile and enrollment tables."""
+    tables = config.tables
+    return tables.user.name, tables.profile.name, tables.enrollment.name
+
+
+def required(config: Config) -> dict[str, list[str]]:
+    """Return the columns by which we find our way, for each part."""
+    tables = config.tables
+    enrollment = [
+        tables.enrollment.key,
+        tables.enrollment.user,
+        tables.enrollment.course,
+    ]
+    if tables.enrollment.active:
+        enrollment.append(tables.enrollment.active)
+    return {
+        "user": [tables.user.key],
+        "profile": [tables.profile.key, tables.profile.user],
+        "enrollment": enrollment,
+    }
+
+
+def offered(connection: Connection, config: Config) -> Contract:
+    """Return the contract that the portal offers now, by its catalog and configuration.
+
+    Raises `NotSuitable` for a column that is not there or cannot travel.
+    """
+    chosen: dict[str, tuple[Column, ...]] = {}
+    for part, table in zip(PARTS, table_names(config), strict=True):
+        held = {column.name: column for column in columns_of(connection, table)}
+        listed: Sequence[str] | str = getattr(config.tables, part).columns
+        names = list(held) if listed == "all" else list(listed)
+        names += [name for name in required(config)[part] if name not in names]
+        chosen[part] = tuple(_chosen(name, held, table) for name in names)
+    return Contract(tables=table_names(config), **chosen)
+
+
+def _chosen(name: str, held: dict[str, Column], table: str) -> Column:
+    column = held.get(name)
+    if column is None:
+        raise NotSuitable(
+            f"{table} has no column {name} on the portal",
+            hint="Correct [tables] in pyreplctl.toml, or migrate the table first. "
+            f"It has: {', '.join(held)}.",
+        )
+    if column.generated:
+        raise NotSuitable(
+            f"{table}.{name} is a generated column and cannot be replicated",
+            hint=f"Leave it out: list the columns of {table} in pyreplctl.toml.",
+        )
+    if column.type.startswith(_REFUSED):
+        raise NotSuitable(
+            f"{table}.{name} is of type {column.type}, whose text means something else "
+            "on another server",
+            hint=f"Leave it out: list the columns of {table} in pyreplctl.toml.",
+        )
+    return column
+
+
+def store(connection: Connection, contract: Contract) -> int:
+    """Write a contract to the portal if it is new; return its number."""
+    number: int | None = value(
+        connection,
+        "SELECT id FROM pyrepl.contract WHERE fingerprint = %s",
+        contract.fingerprint,
+    )
+    if number is not None:
+        return number
+    number = value(
+        connection,
+        "INSERT INTO pyrepl.contract (fingerprint) VALUES (%s) RETURNING id",
+        contract.fingerprint,
+    )
+    assert number is not None
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO pyrepl.contract_column (contract_id, part, position,"
+            " table_name, column_name, type_name) VALUES (%s, %s, %s, %s, %s, %s)",
+            [(number, *row) for row in rows_of(contract)],
+        )
+    return number
+
+
+def rows_of(contract: Contract) -> list[tuple[str, int, str, str, str]]:
+    """Return (part, position, table, column, type) for each column."""
+    return [
+        (part, position, table, column.name, column.type)
+        for part, table in zip(PARTS, contract.tables, strict=True)
+        for position, column in enumerate(contract.part(part), 1)
+    ]
+
+
+def stored(connection: Connection, number: int) -> Contract:
+    """Read a contract from the portal."""
+    rows = fetch(
+        connection,
+        "SELECT part, table_name, column_name, type_name FROM pyrepl.contract_column"
+        " WHERE contract_id = %s ORDER BY part, position",
+        number,
+    )
+    tables = {row["part"]: row["table_name"] for row in rows}
+    columns = {
+        part: tuple(
+            Column(row["column_name"], row["type_name"])
+            for row in rows
+            if row["part"] == part
+        )
+        for part in PARTS
+    }
+    return Contract(
+        tables=(tables["user"], tables["profile"], tables["enrollment"]), **columns
+    )
+
+
+def in_use(connection: Connection) -> list[Contract]:
+    """Return the contracts that databases are served in."""
+    rows = fetch(
+        connection, "SELECT DISTINCT contract_id AS id FROM pyrepl.database ORDER BY 1"
+    )
+    return [stored(connection, row["id"]) for row in rows]
+
+
+def _listed(alias: str, columns: Iterable[Column]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(alias, c.name) for c in columns)
+
+
+def _cast(alias: str, columns: Iterable[Column]) -> sql.Composed:
+    return sql.SQL(", ").join(
+        sql.SQL("{}::{}").format(sql.Identifier(alias, c.name), _type(c))
+        for c in columns
+    )
+
+
+def _digest(columns: Iterable[Column], exempt: Iterable[str]) -> sql.Composed:
+    hashed = []
+    for column in columns:
+        if column.name in exempt:
+            continue
+        own = sql.SQL("{}::{}").format(sql.Identifier("r", column.name), _type(column))
+        if column.type not in _HASHED:
+            own = sql.SQL('{}::text COLLATE "C"').format(own)
+        hashed.append(own)
+    return sql.SQL(", ").join(hashed)
+
+
+def _type(column: Column) -> sql.SQL:
+    return sql.SQL(column.type)  # type: ignore[arg-type]  # format_type() has quoted it
+
+
+def row_type(part: str, contract: Contract, name: str) -> str:
+    """Return the SQL that makes the composite type of a part, anew if need be."""
+    columns = sql.SQL(",\n    ").join(
+        sql.SQL("{} {}").format(column.identifier, _type(column))
+        for column in contract.part(part)
+    )
+    return (
+        sql.SQL("DROP TYPE IF EXISTS {0} CASCADE;\nCREATE TYPE {0} AS (\n    {1})")
+        .format(sql.Identifier("pyrepl", name), columns)
+        .as_string()
+    )
+
+
+def table_slots(config: Config) -> Slots:
+    """Return the slots that tables, keys and policy fill."""
+    slots: Slots = {}
+    for part in PARTS:
+        table = getattr(config.tables, part)
+        slots[f"{part}_table"] = table.identifier
+        slots[f"{part}_table_name"] = sql.Literal(table.name)
+        slots[f"{part}_key"] = sql.Identifier(table.key)
+        slots[f"{part}_key_name"] = sql.Literal(table.key)
+        if part != "user":
+            slots[f"{part}_user"] = sql.Identifier(table.user)
+            slots[f"{part}_user_name"] = sql.Literal(table.user)
+    enrollment = config.tables.enrollment
+    slots["enrollment_course"] = sql.Identifier(enrollment.course)
+    slots["enrollment_active"] = (
+        sql.Identifier("e", enrollment.active) if enrollment.active else sql.SQL("true")
+    )
+    own = config.policy.enrollments == "own"
+    slots["reaches_copies"] = sql.SQL("t.courses IS NULL" if own else "true")
+    return slots
+
+
+def portal_slots(config: Config, contracts: Sequence[Contract]) -> Slots:
+    """Return the slots of the portal's functions; capture compares all contracts."""
+    slots = table_slots(config)
+    for part in PARTS:
+        columns = {c.name: c for contract in contracts for c in contract.part(part)}
+        slots[f"{part}_new"] = _listed("n", columns.values())
+        slots[f"{part}_old"] = _listed("o", columns.values())
+    named = any(column.name == "username" for column in contracts[0].user)
+    slots["user_name"] = sql.SQL("u.username::text" if named else "NULL::text")
+    return slots
+
+
+def database_slots(config: Config, contract: Contract, number: int) -> Slots:
+    """Return the slots of what the portal has for one course database."""
+    slots = table_slots(config)
+    hosted = sql.SQL(
+        "EXISTS (SELECT FROM pyrepl.hosting h WHERE h.course = {}.{}"
+        " AND h.database_id = {} AND h.active)"
+    )
+    own = config.policy.enrollments == "own"
+    for slot, alias in (("enrollment_here", "e"), ("enrollment_held", "r")):
+        slots[slot] = (
+            hosted.format(
+                sql.SQL(alias), slots["enrollment_course"], sql.Literal(number)
+            )
+            if own
+            else sql.SQL("true")
+        )
+    for part, alias in zip(PARTS, "upe", strict=True):
+        slots[f"{part}_values"] = _listed(alias, contract.part(part))
+        slots[f"{part}_digest"] = _digest(
+            contract.part(part), config.policy.guard_exempt
+        )
+        slots[f"{part}_row"] = sql.Identifier(f"{part}_row_{contract.short}")
+    slots["database"] = sql.Literal(number)
+    slots["fingerprint"] = sql.Literal(contract.fingerprint)
+    for name in ("push", "inbox", "truth"):
+        slots[name] = sql.Identifier(f"{name}_{number}")
+    return slots
+
+
+def course_slots(config: Config, contract: Contract) -> Slots:
+    """Return the slots of the course's functions and views."""
+    slots = table_slots(config)
+    for part, alias in zip(PARTS, "utt", strict=True):
+        columns = contract.part(part)
+        key = getattr(config.tables, part).key
+        slots[f"{part}_new"] = _listed("n", columns)
+        slots[f"{part}_here"] = _cast(alias, columns)
+        slots[f"{part}_columns"] = sql.SQL(", ").join(c.identifier for c in columns)
+        slots[f"{part}_set"] = sql.SQL(", ").join(
+            sql.SQL("{} = {}").format(c.identifier, sql.Identifier("n", c.name))
+            for c in columns
+            if c.name != key
+        )
+        slots[f"{part}_digest"] = _digest(columns, config.policy.guard_exempt)
+    held = {c.name for c in contract.user}
+    same = [name for name in ("username", "date_joined") if name in held]
+    slots["same_person"] = _same(same) if len(same) == 2 else sql.SQL("false")
+    slots["same_name"] = _same(same[:1]) if "username" in held else sql.SQL("false")
+    slots["user_name_here"] = sql.SQL(
+        "u.username::text" if "username" in held else "NULL::text"
+    )
+    return slots
+
+
+def _same(names: Iterable[str]) -> sql.Composed:
+    return sql.SQL(" AND ").join(
+        sql.SQL("u.{0} IS NOT DISTINCT FROM n.{0}").format(sql.Identifier(name))
+        for name in names
+    )

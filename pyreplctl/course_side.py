@@ -1,0 +1,210 @@
+"""What a course database gets: schema, tables, functions and the link role."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+
+from pyreplctl import contracts, objects, portal
+from pyreplctl.config import Config
+from pyreplctl.contracts import PARTS, Column, Contract
+from pyreplctl.db import Connection, fetch, value
+from pyreplctl.errors import NotSuitable
+from pyreplctl.objects import Change, Object
+from pyreplctl.sources import render, texts
+
+
+@dataclass(frozen=True)
+class Binding:
+    """To which portal a course database is bound, and as what."""
+
+    portal: str
+    database_id: int
+    link_role: str
+
+
+def binding(course: Connection) -> Binding | None:
+    """Return the binding of a course database, or None if it has none."""
+    if value(course, "SELECT to_regclass('pyrepl.binding') IS NULL"):
+        return None
+    rows = fetch(course, "SELECT portal, database_id, link_role FROM pyrepl.binding")
+    return Binding(**rows[0]) if rows else None
+
+
+def prepare(
+    course: Connection,
+    config: Config,
+    contract: Contract,
+    agreed: Sequence[tuple[Any, ...]],
+    role: str,
+) -> list[Change]:
+    """Bring schema, rights, tables and functions up to date in the open transaction.
+
+    `agreed` is what `suitability.check_course` returned. The link role must exist.
+    """
+    portal.create_role(course, "pyrepl_owner", portal.ROLES["pyrepl_owner"])
+    if value(course, "SELECT to_regnamespace('pyrepl') IS NULL"):
+        course.execute("CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner")
+    _grants(course, config, role)
+    blank = _blank(course, config, contract)
+    course.execute("SET LOCAL ROLE pyrepl_owner")
+    changes = portal.bring_migrations(course, "course")
+    course.execute("DELETE FROM pyrepl.contract_column")
+    with course.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO pyrepl.contract_column (part, position, table_name,"
+            " column_name, type_name, local_type) VALUES (%s, %s, %s, %s, %s, %s)",
+            agreed,
+        )
+    wanted = wanted_objects(config, contract, role, blank)
+    changes += objects.bring(course, wanted)
+    for item in objects.orphans(course, wanted):
+        objects.drop(course, item)
+        changes.append(Change(str(item), "dropped"))
+    course.execute("RESET ROLE")
+    return changes
+
+
+def wanted_objects(
+    config: Config, contract: Contract, role: str, blank: sql.Composable
+) -> list[Object]:
+    """Return all types, functions and views that a course database should have."""
+    slots = contracts.course_slots(config, contract)
+    slots |= {"link_role": sql.Identifier(role), "blank": blank}
+    wanted = []
+    for part in PARTS:
+        name = f"{part}_row"
+        wanted.append(Object("type", name, contracts.row_type(part, contract, name)))
+    wanted += [
+        Object("function", name, render(text, slots))
+        for name, text in texts("functions/course").items()
+    ]
+    triggers = texts("triggers/course")
+    wanted += [
+        Object("view", name, render(text, slots) + triggers.get(name, ""))
+        for name, text in texts("views/course").items()
+    ]
+    return wanted
+
+
+def bind(
+    course: Connection,
+    identity: str,
+    number: int,
+    role: str,
+    fingerprint: str,
+    tag: object,
+) -> None:
+    """Bind a course database to a portal and begin a new chain at `tag`."""
+    course.execute(
+        "INSERT INTO pyrepl.binding (portal, database_id, link_role, fingerprint)"
+        " VALUES (%s, %s, %s, %s) ON CONFLICT (singleton) DO UPDATE"
+        " SET portal = excluded.portal, database_id = excluded.database_id,"
+        " link_role = excluded.link_role, fingerprint = excluded.fingerprint,"
+        " bound_at = now()",
+        (identity, number, role, fingerprint),
+    )
+    course.execute("DELETE FROM pyrepl.chain")
+    course.execute("INSERT INTO pyrepl.chain (tag, before) VALUES (%s, %s)", (tag, tag))
+
+
+def remove(course: Connection, role: str) -> list[Change]:
+    """Remove every trace from a course database; the copies stay."""
+    return portal.drop_all(course, [role, "pyrepl_owner"])
+
+
+def _grants(course: Connection, config: Config, role: str) -> None:
+    rights = ("SELECT", "INSERT", "UPDATE", "DELETE")
+    for table in contracts.table_names(config):
+        portal.grant_table(course, table, rights, "pyrepl_owner")
+    # erase looks whether the course refers to a user: it must be able to read that.
+    for row in fetch(
+        course,
+        "SELECT c.conrelid::regclass::text AS table, n.nspname AS schema,"
+        " (SELECT string_agg(quote_ident(a.attname), ', ') FROM pg_attribute a"
+        "  WHERE a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)) AS columns"
+        " FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid"
+        " JOIN pg_namespace n ON n.oid = r.relnamespace"
+        " WHERE c.contype = 'f' AND c.confrelid = to_regclass(%s)",
+        config.tables.user.name,
+    ):
+        statement = (
+            f"GRANT SELECT ({row['columns']}) ON {row['table']} TO pyrepl_owner;"
+            f" GRANT USAGE ON SCHEMA {row['schema']} TO pyrepl_owner"
+        )
+        course.execute(statement.encode())
+    name = sql.Identifier(role)
+    course.execute(sql.SQL("GRANT USAGE ON SCHEMA pyrepl TO {}").format(name))
+    course.execute(
+        sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
+            sql.Identifier(course.info.dbname), name
+        )
+    )
+
+
+def _blank(course: Connection, config: Config, contract: Contract) -> sql.Composed:
+    """Return the assignments that make a user row nobody's, and inactive.
+
+    NULL where that is allowed, else what is empty in the column's type; a text that must
+    be unique gets the id.
+    """
+    table = config.tables.user
+    held = {c.name: c for c in contracts.columns_of(course, table.name)}
+    unique = {
+        row["name"]
+        for row in fetch(
+            course,
+            "SELECT DISTINCT a.attname::text AS name FROM pg_index i"
+            " JOIN pg_depend d ON d.objid = i.indexrelid"
+            "  AND d.classid = 'pg_class'::regclass AND d.refobjid = i.indrelid"
+            " JOIN pg_attribute a ON a.attrelid = i.indrelid"
+            "  AND a.attnum = d.refobjsubid"
+            " WHERE i.indrelid = to_regclass(%s) AND i.indisunique",
+            table.name,
+        )
+    }
+    assignments = [
+        sql.SQL("{} = {}").format(column.identifier, sql.SQL(blank))  # type: ignore[arg-type]
+        for column in contract.user
+        if column.name != table.key
+        and (blank := _empty(held[column.name], column.name in unique, table.key))
+    ]
+    return sql.SQL(", ").join(assignments)
+
+
+def _empty(column: Column, unique: bool, key: str) -> str | None:
+    if column.type in ("character varying", "text", "citext", "bpchar"):
+        quoted = sql.Identifier("u", key).as_string()
+        return f"'~erased~' || {quoted}" if unique else "''"
+    if not column.not_null:
+        return "NULL"
+    return {
+        "boolean": "false",
+        "smallint": "0",
+        "integer": "0",
+        "bigint": "0",
+        "date": "'epoch'",
+        "timestamp without time zone": "'epoch'",
+        "timestamp with time zone": "'epoch'",
+    }.get(column.type)
+
+
+def refuse_if_taken(course: Connection, identity: str, name: str) -> None:
+    """Refuse a database that is a portal, or belongs to another portal."""
+    if value(course, "SELECT to_regclass('pyrepl.settings') IS NOT NULL"):
+        raise NotSuitable(
+            f"database {course.info.dbname} is a portal itself",
+            hint="--dsn names the course's own database, not the portal.",
+        )
+    held = binding(course)
+    if held and held.portal != identity:
+        raise NotSuitable(
+            f"database {course.info.dbname} belongs to another portal ({held.portal})",
+            hint="Unregister it there first. If that portal is gone, or this one is its"
+            f' successor, run "pyreplctl course refresh --rebind {name}" here.',
+        )
+
+

@@ -1,0 +1,106 @@
+"""Routing and delivering on demand: what the commands deliver and wait do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+
+from pyreplctl.db import Connection, fetch, value
+
+WORKED = ("delivered", "probed", "isolating")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call of deliver did, or why it failed."""
+
+    outcome: str
+    users: int = 0
+    error: str | None = None
+
+
+def route(connection: Connection) -> int:
+    """Route what has been committed; return the number of changes taken.
+
+    Waits while another session routes, so that afterwards everything is.
+    """
+    taken = 0
+    while True:
+        found: int | None = value(connection, "SELECT pyrepl.route()")
+        if found == 0:
+            return taken
+        if found is None:
+            time.sleep(0.005)
+        else:
+            taken += found
+
+
+def deliver(connection: Connection, number: int) -> Outcome:
+    """Deliver one batch to a database in a transaction of its own.
+
+    What the push raises is recorded by delivery_failed, which decides what comes next.
+    """
+    try:
+        row = connection.execute(
+            "SELECT outcome, users FROM pyrepl.deliver(%s)", (number,)
+        ).fetchone()
+        assert row is not None
+        return Outcome(*row)
+    except psycopg.Error as error:
+        if connection.broken:
+            raise
+        message = error.diag.message_primary or str(error)
+        hint = error.diag.message_hint
+        connection.execute(
+            "SELECT pyrepl.delivery_failed(%s, %s, %s, %s)",
+            (number, error.sqlstate, message, hint),
+        )
+        return Outcome("failed", error=message)
+
+
+def until_empty(
+    connection: Connection,
+    chosen: dict[str, int],
+    progress: Callable[[str, int], None] = lambda name, users: None,
+) -> dict[str, list[str]]:
+    """Route, then deliver to each database until nothing waits or nothing can go.
+
+    Returns what could not be delivered, by database: why it is backing off, or its
+    dossiers that failed. `progress` is called with a name and the users just sent.
+    """
+    route(connection)
+    stuck: dict[str, list[str]] = {}
+    for name, number in chosen.items():
+        while (done := deliver(connection, number)).outcome not in (
+            "idle",
+            "paused",
+            "waiting",
+        ):
+            if done.outcome == "busy":
+                time.sleep(0.02)
+            progress(name, done.users)
+        if reasons := failures(connection, number):
+            stuck[name] = reasons
+    return stuck
+
+
+def once(connection: Connection, chosen: dict[str, int]) -> dict[str, list[str]]:
+    """Route, then deliver one batch to each database; return failures by database."""
+    route(connection)
+    found = {name: deliver(connection, number) for name, number in chosen.items()}
+    return {name: [done.error] for name, done in found.items() if done.error}
+
+
+def failures(connection: Connection, number: int) -> list[str]:
+    """Return why a database does not take what it should, a sentence each."""
+    rows = fetch(connection, "SELECT * FROM pyrepl.failures(%s)", number)
+    return [
+        (f"user {row['user_id']}: " if row["user_id"] is not None else "")
+        + row["message"]
+        + (f" ({row['hint']})" if row["hint"] else "")
+        + (" [dead letter]" if row["dead"] else "")
+        for row in rows
+    ]

@@ -1,0 +1,163 @@
+"""Objects that install and register create: what should be, what is, and the difference.
+
+An object is created from a file, and two hashes are kept in pyrepl.object: of the source,
+and of what the catalog held afterwards. So each has one state: current, outdated (the
+source has changed), missing, edited (the catalog has changed), disabled, orphan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from pyreplctl.db import Connection, fetch, value
+
+
+@dataclass(frozen=True)
+class Object:
+    """A function, procedure, view, composite type or set of triggers, and its SQL."""
+
+    kind: str
+    name: str
+    source: str
+
+    @property
+    def source_hash(self) -> str:
+        """sha256 of the SQL, in hex."""
+        return hashlib.sha256(self.source.encode()).hexdigest()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happened to an object: created, replaced, unchanged, dropped; or a state."""
+
+    object: str
+    state: str
+    detail: str = ""
+
+
+_CATALOG_HASH = {
+    "function": """
+        SELECT md5(string_agg(concat_ws('|', pg_get_functiondef(p.oid), p.proacl::text,
+            pg_get_userbyid(p.proowner)), '|' ORDER BY p.oid))
+        FROM pg_proc p
+        WHERE p.pronamespace = to_regnamespace('pyrepl') AND p.proname = %s""",
+    "view": """
+        SELECT md5(concat_ws('|', pg_get_viewdef(c.oid), c.relacl::text,
+            pg_get_userbyid(c.relowner), (SELECT string_agg(pg_get_triggerdef(t.oid)
+                || t.tgenabled, '|') FROM pg_trigger t WHERE t.tgrelid = c.oid)))
+        FROM pg_class c
+        WHERE c.relnamespace = to_regnamespace('pyrepl') AND c.relkind = 'v'
+            AND c.relname = %s""",
+    "type": """
+        SELECT md5(string_agg(concat_ws('|', a.attname, format_type(a.atttypid, -1)),
+            '|' ORDER BY a.attnum))
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+        WHERE c.relnamespace = to_regnamespace('pyrepl') AND c.relkind = 'c'
+            AND c.relname = %s""",
+    "triggers": """
+        SELECT md5(string_agg(concat_ws('|', pg_get_triggerdef(t.oid), t.tgenabled), '|'
+            ORDER BY t.tgname))
+        FROM pg_trigger t
+        WHERE t.tgrelid = to_regclass(%s) AND t.tgname LIKE 'pyrepl\\_%%'""",
+}
+
+
+def _catalog_hash(connection: Connection, item: Object) -> str | None:
+    found: str | None = value(connection, _CATALOG_HASH[item.kind], item.name)  # type: ignore[arg-type]
+    return found
+
+
+def state(connection: Connection, item: Object) -> str:
+    """Return the state of an object: current, outdated, missing, edited or disabled."""
+    held = _catalog_hash(connection, item)
+    if held is None:
+        return "missing"
+    recorded = fetch(
+        connection,
+        "SELECT source_hash, catalog_hash FROM pyrepl.object"
+        " WHERE kind = %s AND name = %s",
+        item.kind,
+        item.name,
+    )
+    if not recorded or recorded[0]["source_hash"] != item.source_hash:
+        return "outdated"
+    if recorded[0]["catalog_hash"] != held:
+        return "disabled" if _disabled(connection, item) else "edited"
+    return "current"
+
+
+def _disabled(connection: Connection, item: Object) -> bool:
+    return item.kind == "triggers" and bool(
+        value(
+            connection,
+            "SELECT bool_or(tgenabled <> 'A') FROM pg_trigger"
+            " WHERE tgrelid = to_regclass(%s) AND tgname LIKE 'pyrepl\\_%%'",
+            item.name,
+        )
+    )
+
+
+def create(connection: Connection, item: Object) -> None:
+    """Run the object's SQL and record both hashes."""
+    connection.execute(item.source.encode())
+    connection.execute(
+        "INSERT INTO pyrepl.object (kind, name, source_hash, catalog_hash)"
+        " VALUES (%s, %s, %s, %s) ON CONFLICT (kind, name) DO UPDATE"
+        " SET source_hash = excluded.source_hash, catalog_hash = excluded.catalog_hash",
+        (item.kind, item.name, item.source_hash, _catalog_hash(connection, item)),
+    )
+
+
+def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
+    """Create or replace what is not current; return one change an object."""
+    changes = []
+    for item in items:
+        found = state(connection, item)
+        if found != "current":
+            create(connection, item)
+        action = {"current": "unchanged", "missing": "created"}.get(found, "replaced")
+        detail = f"was {found}" if action == "replaced" else ""
+        changes.append(Change(str(item), action, detail))
+    return changes
+
+
+def orphans(connection: Connection, items: Iterable[Object]) -> list[Object]:
+    """Return recorded objects that are wanted no longer."""
+    wanted = {(item.kind, item.name) for item in items}
+    rows = fetch(connection, "SELECT kind, name FROM pyrepl.object ORDER BY kind, name")
+    return [
+        Object(row["kind"], row["name"], "")
+        for row in rows
+        if (row["kind"], row["name"]) not in wanted
+    ]
+
+
+def drop(connection: Connection, item: Object) -> None:
+    """Drop a recorded function, view or type, and what stands on it."""
+    if item.kind == "function":
+        for row in fetch(
+            connection,
+            "SELECT oid::regprocedure::text AS name, prokind = 'p' AS procedure"
+            " FROM pg_proc"
+            " WHERE pronamespace = 'pyrepl'::regnamespace AND proname = %s",
+            item.name,
+        ):
+            kind = "PROCEDURE" if row["procedure"] else "FUNCTION"
+            connection.execute(f"DROP {kind} {row['name']} CASCADE".encode())
+    elif item.kind in ("view", "type"):
+        connection.execute(
+            sql.SQL("DROP {} IF EXISTS {} CASCADE").format(
+                sql.SQL(item.kind.upper()), sql.Identifier("pyrepl", item.name)
+            )
+        )
+    connection.execute(
+        "DELETE FROM pyrepl.object WHERE kind = %s AND name = %s",
+        (item.kind, item.name),
+    )

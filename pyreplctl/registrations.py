@@ -1,0 +1,93 @@
+"""What to register: from the options of a command, or many from a CSV or TOML file."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pyreplctl.courses import Request
+from pyreplctl.errors import UsageError
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    dsn: str
+    courses: tuple[str, ...]
+    link: str | None = None
+    delivery: str = "queued"
+
+
+def requests(
+    file: Path | None,
+    keys: tuple[str, ...],
+    dsn: str | None,
+    name: str | None,
+    link: str | None,
+    delivery: str,
+    adopt: bool,
+    backfill: bool,
+) -> list[Request]:
+    """Return what to register; `UsageError` where options do not go together.
+
+    A CSV file has the columns name, dsn, link, delivery and courses (keys separated by
+    white space); a TOML file has [[database]] tables with these keys, courses as a list.
+    """
+    if file is None:
+        if dsn is None:
+            raise UsageError(
+                "no --dsn given", hint="Say how to reach the course database."
+            )
+        _check_delivery(delivery)
+        return [Request(keys, dsn, name, link, backfill, adopt)]
+    if keys or dsn or name or link:
+        raise UsageError("--from goes without course keys, --dsn, --name and --link")
+    found = []
+    for place, row in _rows(file):
+        try:
+            parsed = _Row.model_validate(row)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(str(part) for part in problem["loc"])
+            raise UsageError(f"{file}, {place}: {key}: {problem['msg']}") from error
+        _check_delivery(parsed.delivery)
+        found.append(
+            Request(
+                parsed.courses, parsed.dsn, parsed.name, parsed.link, backfill, adopt
+            )
+        )
+    return found
+
+
+def _check_delivery(delivery: str) -> None:
+    if delivery != "queued":
+        raise UsageError(
+            f"--delivery {delivery} is not available in this version",
+            hint='Use "queued", the default.',
+        )
+
+
+def _rows(file: Path) -> list[tuple[str, dict[str, Any]]]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        if file.suffix == ".toml":
+            tables = tomllib.loads(text).get("database", [])
+            return [(f"database {n}", row) for n, row in enumerate(tables, 1)]
+        lines = csv.DictReader(text.splitlines(), strict=True)
+        return [
+            (
+                f"line {lines.line_num}",
+                {key: value for key, value in row.items() if value}
+                | {"courses": (row.get("courses") or "").split()},
+            )
+            for row in lines
+        ]
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, csv.Error, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {file}: {error}") from error

@@ -1,0 +1,141 @@
+"""What status shows: one record a course database, the clocks, and what must be done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pyreplctl import courses
+from pyreplctl.db import Connection, fetch, fetch_as, value
+
+# cron calls pyrepl.serve every minute, and a long batch may keep a clock from ticking.
+ALIVE = timedelta(minutes=2)
+ACT_ON = ("blocked", "waiting_contract", "refused", "forked")
+
+
+@dataclass(frozen=True)
+class Database:
+    """How one course database does; the keys of `status --json`."""
+
+    name: str
+    delivery: str
+    effective_delivery: str
+    state: str
+    health: str
+    courses: int
+    members: int
+    pending: int
+    oldest_pending_seconds: float | None
+    retrying: int
+    dead: int
+    pending_columns: list[str]
+    last_delivered_at: datetime | None
+    last_error: str | None
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Something that made route and deliver run."""
+
+    kind: str
+    name: str
+    seen_at: datetime
+
+    @property
+    def alive(self) -> bool:
+        """Whether it was seen lately enough to count on."""
+        return datetime.now(UTC) - self.seen_at < ALIVE
+
+
+@dataclass(frozen=True)
+class Status:
+    """The whole of it; `unrouted` counts changes that route has not taken yet."""
+
+    databases: list[Database]
+    unrouted: int
+    clocks: list[Clock]
+
+    def actions(self) -> list[str]:
+        """Return what somebody must do, a sentence each; empty when all is well."""
+        found = []
+        waits = self.unrouted + sum(
+            d.pending + d.retrying for d in self.databases if d.state != "paused"
+        )
+        if waits and not any(clock.alive for clock in self.clocks):
+            found.append(
+                "changes wait and no clock has been seen for two minutes: start"
+                ' "pyreplctl run", or let cron CALL pyrepl.serve()'
+            )
+        for database in self.databases:
+            if database.dead:
+                found.append(
+                    f"{database.name}: {database.dead} dead letters; \"pyreplctl"
+                    f" deliver {database.name}\" says why"
+                )
+            if database.health in ACT_ON:
+                found.append(
+                    f"{database.name}: {database.health}: {database.last_error}"
+                )
+        return found
+
+
+def read(connection: Connection) -> Status:
+    """Read the status of all course databases."""
+    return Status(
+        databases=fetch_as(Database, connection, "SELECT * FROM pyrepl.status()"),
+        unrouted=value(connection, "SELECT pyrepl.unrouted()"),
+        clocks=fetch_as(Clock, connection, "SELECT * FROM pyrepl.clocks()"),
+    )
+
+
+@dataclass(frozen=True)
+class Waited:
+    """What is left when a wait ends; `skipped` are paused databases."""
+
+    left: dict[str, int]
+    unrouted: int
+    skipped: list[str]
+
+
+def wait(
+    connection: Connection,
+    names: list[str],
+    user: int | None,
+    timeout: float,
+    pause: Callable[[float], None] = time.sleep,
+) -> Waited:
+    """Wait until all that was committed before the call is delivered, or time is over.
+
+    First for route to take what a snapshot of now sees, then for the outbox rows that
+    were there when it had.
+    """
+    before: Any = value(connection, "SELECT pg_current_snapshot()::text")
+    deadline = time.monotonic() + timeout
+    states = {
+        row["name"]: row["state"]
+        for row in fetch(connection, "SELECT name, state FROM pyrepl.databases()")
+    }
+    chosen = courses.numbers(connection, names)
+    skipped = [name for name in chosen if states.get(name) == "paused"]
+    served = {number: name for name, number in chosen.items() if name not in skipped}
+    unrouted, last, left = 1, 0, {}
+    while True:
+        if unrouted:
+            unrouted = value(
+                connection, "SELECT pyrepl.unrouted(%s::pg_snapshot)", before
+            )
+            last = value(connection, "SELECT pyrepl.last_queued()")
+        rows = fetch(
+            connection,
+            "SELECT * FROM pyrepl.waiting(%s::integer[], %s::bigint, %s::bigint)",
+            list(served),
+            user,
+            last,
+        )
+        left = {served[r["database_id"]]: r["pairs"] for r in rows if r["pairs"]}
+        if time.monotonic() > deadline or not (unrouted or left):
+            return Waited(left, unrouted, skipped)
+        pause(0.02)

@@ -1,0 +1,291 @@
+"""Whether a database can serve as portal or as course database, checked before a change.
+
+Every check raises `NotSuitable` with what is wrong and the statement that mends it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyreplctl import contracts, migrate
+from pyreplctl.config import Config
+from pyreplctl.contracts import PARTS, Column, Contract
+from pyreplctl.db import Connection, fetch, value
+from pyreplctl.errors import NotInstalled, NotSuitable
+
+OLDEST = 150000
+KEY_TYPES = ("integer", "bigint")
+
+
+def check_server(connection: Connection, what: str) -> None:
+    """Refuse servers that are too old or in recovery."""
+    if connection.info.server_version < OLDEST:
+        raise NotSuitable(
+            f"{what} runs PostgreSQL {connection.info.server_version // 10000}",
+            hint="pyreplctl needs PostgreSQL 15 or newer on both sides.",
+        )
+    if value(connection, "SELECT pg_is_in_recovery()"):
+        raise NotSuitable(
+            f"{what} is a standby and cannot be written",
+            hint="Name the primary, or several hosts with"
+            " target_session_attrs=read-write.",
+        )
+
+
+def check_not_newer(connection: Connection, side: str) -> None:
+    """Refuse an installation made by a newer program."""
+    if unknown := migrate.unknown(connection, side):
+        refuse_newer(side, unknown)
+
+
+def refuse_newer(side: str, unknown: list[str]) -> None:
+    """Raise `NotInstalled` for migrations that this program does not know."""
+    raise NotInstalled(
+        f"the {side}'s installation is newer than this program: it has migration"
+        f" {unknown[-1]}",
+        hint="Upgrade pyreplctl here; nothing was changed.",
+    )
+
+
+def check_portal(connection: Connection, config: Config) -> None:
+    """Refuse a portal whose tables triggers cannot watch, or whose keys do not fit."""
+    check_server(connection, "the portal")
+    check_not_newer(connection, "portal")
+    if value(connection, "SELECT to_regclass('pyrepl.binding') IS NOT NULL"):
+        raise NotSuitable(
+            f"database {connection.info.dbname} is a course database of another portal",
+            hint="Name the portal's database, or unregister this one first.",
+        )
+    for part in PARTS:
+        check_table(connection, config, part, "the portal")
+        _check_triggers_fire(connection, getattr(config.tables, part).name)
+    contracts.offered(connection, config)
+    _check_rights(connection, config)
+
+
+def check_table(connection: Connection, config: Config, part: str, where: str) -> None:
+    """Refuse a table that is not there, has no key, or keys of another type."""
+    table = getattr(config.tables, part)
+    held = {c.name: c for c in contracts.columns_of(connection, table.name)}
+    if not held:
+        raise NotSuitable(
+            f"{where} has no table {table.name}",
+            hint=f"Run the platform's migrations first, or name the {part} table under"
+            f" [tables.{part}] in pyreplctl.toml.",
+        )
+    for name in contracts.required(config)[part]:
+        if name not in held:
+            raise NotSuitable(
+                f"{table.name} has no column {name} at {where}",
+                hint=f"Correct [tables.{part}] in pyreplctl.toml; the table has:"
+                f" {', '.join(held)}.",
+            )
+    keys = [table.key] if part == "user" else [table.key, table.user]
+    for name in keys:
+        if held[name].type not in KEY_TYPES:
+            raise NotSuitable(
+                f"{table.name}.{name} is of type {held[name].full_type}; keys must be"
+                " integer or bigint",
+                hint="Tables with other keys cannot be replicated.",
+            )
+    _check_unique(connection, table.name, table.key, where)
+    if part == "profile":
+        _check_unique(connection, table.name, table.user, where)
+    if part == "enrollment" and table.active and held[table.active].type != "boolean":
+        raise NotSuitable(
+            f"{table.name}.{table.active} is of type {held[table.active].full_type};"
+            " the active column must be boolean",
+            hint='Correct "active" under [tables.enrollment] in pyreplctl.toml.',
+        )
+
+
+def _check_unique(connection: Connection, table: str, column: str, where: str) -> None:
+    if not value(
+        connection,
+        "SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
+        " AND a.attnum = i.indkey[0] WHERE i.indrelid = to_regclass(%s)"
+        " AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1"
+        " AND i.indpred IS NULL AND a.attname = %s",
+        table,
+        column,
+    ):
+        raise NotSuitable(
+            f"{table} has no primary key or unique index on {column} at {where}",
+            hint=f"Add one: CREATE UNIQUE INDEX CONCURRENTLY ON {table} ({column});",
+        )
+
+
+def _check_triggers_fire(connection: Connection, table: str) -> None:
+    row = fetch(
+        connection,
+        "SELECT relkind::text AS kind, relispartition AS partition, relpersistence::text"
+        " AS persistence, EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid)"
+        " AS children, EXISTS (SELECT FROM pg_subscription_rel"
+        " WHERE srrelid = c.oid) AS subscribed"
+        " FROM pg_class c WHERE c.oid = to_regclass(%s)",
+        table,
+    )[0]
+    wrong = None
+    if row["kind"] == "p" or row["partition"]:
+        wrong = "is partitioned"
+    elif row["kind"] != "r":
+        wrong = "is no ordinary table"
+    elif row["children"]:
+        wrong = "has tables that inherit from it"
+    elif row["subscribed"]:
+        wrong = "is written by a logical subscription"
+    elif row["persistence"] != "p":
+        wrong = "is not logged, so a crash would empty it"
+    if wrong:
+        raise NotSuitable(
+            f"{table} {wrong}: statement triggers would not see every write",
+            hint="Such a table cannot be captured.",
+        )
+
+
+def _check_rights(connection: Connection, config: Config) -> None:
+    me = fetch(
+        connection,
+        "SELECT r.rolsuper AS super, r.rolname AS name,"
+        " EXISTS (SELECT FROM pg_extension WHERE extname = 'postgres_fdw') AS extension,"
+        " to_regrole('pyrepl_owner') IS NOT NULL AND"
+        " pg_has_role(r.oid, to_regrole('pyrepl_owner')::oid, 'MEMBER') AS member"
+        " FROM pg_roles r WHERE r.rolname = current_user",
+    )[0]
+    if me["super"]:
+        return
+    lacking = []
+    if not me["extension"]:
+        lacking.append("a superuser to create the extension postgres_fdw")
+    if not me["member"]:
+        lacking.append("membership in pyrepl_owner")
+    for table in contracts.table_names(config):
+        if not value(
+            connection,
+            "SELECT pg_has_role(c.relowner, 'MEMBER') FROM pg_class c"
+            " WHERE c.oid = to_regclass(%s)",
+            table,
+        ):
+            lacking.append(f"ownership of {table} (for ENABLE ALWAYS TRIGGER)")
+    if lacking:
+        raise NotSuitable(
+            f"role {me['name']} may not install: it lacks {'; '.join(lacking)}",
+            hint="Install once as a superuser; later as a role with"
+            f" GRANT pyrepl_owner TO {me['name']} that owns the three tables.",
+        )
+
+
+# Types that take every value of another without loss.
+_WIDER = {
+    "smallint": ("integer", "bigint"),
+    "integer": ("bigint",),
+    "character varying": ("text",),
+    "text": ("character varying",),
+}
+
+
+def check_course(
+    connection: Connection, portal: Connection, config: Config, contract: Contract
+) -> list[tuple[Any, ...]]:
+    """Refuse a course database that cannot keep the contract, saying what mends it.
+
+    Returns the rows of the course's pyrepl.contract_column: part, position, table,
+    column, type in the contract, type at the course.
+    """
+    check_server(connection, "the course database")
+    _check_encodings(connection, portal)
+    problems: list[str] = []
+    mends: list[str] = []
+    agreed = []
+    for part, table in zip(PARTS, contract.tables, strict=True):
+        check_table(connection, config, part, "the course")
+        held = {c.name: c for c in contracts.columns_of(connection, table)}
+        full = {c.name: c for c in contracts.columns_of(portal, table)}
+        for position, column in enumerate(contract.part(part), 1):
+            offered = full.get(column.name, column)
+            problem, mend = _compare(table, held.get(column.name), offered)
+            if problem:
+                problems.append(problem)
+                mends.append(mend)
+            else:
+                local = held[column.name].type
+                row = (part, position, table, column.name, column.type, local)
+                agreed.append(row)
+        agreed_names = {c.name for c in contract.part(part)}
+        for own in held.values():
+            if own.name in agreed_names:
+                continue
+            if own.not_null and not own.has_default and not own.generated:
+                problems.append(
+                    f"{table}.{own.name} is NOT NULL and has no default, so no copy can"
+                    " be inserted"
+                )
+                mends.append(
+                    f"ALTER TABLE {table} ALTER COLUMN {own.name}"
+                    f" SET DEFAULT {_some_default(own)};"
+                )
+    if problems:
+        raise NotSuitable(
+            "the course's tables do not take the portal's rows: " + "; ".join(problems),
+            hint="At the course run: " + " ".join(mends),
+        )
+    return agreed
+
+
+def _compare(table: str, held: Column | None, offered: Column) -> tuple[str, str]:
+    name = f"{table}.{offered.name}"
+    wanted = offered.full_type or offered.type
+    if held is None:
+        return (
+            f"{name} is missing",
+            f"ALTER TABLE {table} ADD COLUMN {offered.name} {wanted};",
+        )
+    if held.generated:
+        return (
+            f"{name} is a generated column",
+            f"ALTER TABLE {table} ALTER COLUMN {offered.name} DROP EXPRESSION;",
+        )
+    fits = held.type == offered.type or held.type in _WIDER.get(offered.type, ())
+    if not fits or not _long_enough(held, offered):
+        return (
+            f"{name} is {held.full_type} and cannot take the portal's {wanted}",
+            f"ALTER TABLE {table} ALTER COLUMN {offered.name} TYPE {wanted};",
+        )
+    if held.not_null and offered.full_type and not offered.not_null:
+        return (
+            f"{name} is NOT NULL, on the portal it is not",
+            f"ALTER TABLE {table} ALTER COLUMN {offered.name} DROP NOT NULL;",
+        )
+    return "", ""
+
+
+def _long_enough(held: Column, offered: Column) -> bool:
+    def modifier(column: Column) -> tuple[int, ...] | None:
+        _, found, rest = column.full_type.partition("(")
+        numbers = rest.partition(")")[0].split(",") if found else []
+        return tuple(int(n) for n in numbers if n.strip().isdigit()) or None
+
+    here, there = modifier(held), modifier(offered)
+    if here is None:
+        return True
+    return there is not None and all(h >= t for h, t in zip(here, there, strict=False))
+
+
+def _some_default(column: Column) -> str:
+    if column.type in ("boolean",):
+        return "false"
+    if column.type in ("smallint", "integer", "bigint", "numeric", "double precision"):
+        return "0"
+    if column.type.startswith("timestamp") or column.type == "date":
+        return "now()"
+    return "''"
+
+
+def _check_encodings(connection: Connection, portal: Connection) -> None:
+    query = "SELECT getdatabaseencoding()"
+    here, there = value(connection, query), value(portal, query)
+    if here != there:
+        raise NotSuitable(
+            f"the course database is encoded in {here}, the portal in {there}",
+            hint="Both must be the same, or names would be changed on the way.",
+        )

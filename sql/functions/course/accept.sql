@@ -1,0 +1,46 @@
+-- Refuse a push from another portal (PR010), in another contract (PR011, PR012), or that
+-- does not follow the last one (PR013: one of the two ends was restored or forked).
+-- Writes: chain. The row is found by value; two pushes at once: one waits or gets 40001.
+CREATE OR REPLACE FUNCTION pyrepl.accept(
+    p_portal text, p_contract text, p_prev uuid, p_tag uuid)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $accept$
+DECLARE
+    v_binding pyrepl.binding;
+    v_problem text;
+BEGIN
+    SELECT b.* INTO v_binding FROM pyrepl.binding b;
+    IF v_binding.portal IS DISTINCT FROM p_portal THEN
+        RAISE 'this course database belongs to portal %, the push came from portal %',
+            v_binding.portal, p_portal USING ERRCODE = 'PR010',
+            HINT = 'If the portal has moved on purpose, run "pyreplctl course refresh --rebind".';
+    END IF;
+    IF v_binding.fingerprint IS DISTINCT FROM p_contract THEN
+        RAISE 'this course database holds another contract than the portal sends in'
+            USING ERRCODE = 'PR011', HINT = 'Run "pyreplctl course refresh".';
+    END IF;
+    v_problem := pyrepl.contract_problem();
+    IF v_problem IS NOT NULL THEN
+        RAISE '%', v_problem USING ERRCODE = 'PR012',
+            HINT = 'Mend the table at the course, or run "pyreplctl course refresh".';
+    END IF;
+
+    DELETE FROM pyrepl.chain c WHERE c.tag = p_prev;
+    IF NOT FOUND THEN
+        -- The acknowledgement of the last push was lost.
+        DELETE FROM pyrepl.chain c WHERE c.before = p_prev;
+        IF NOT FOUND THEN
+            RAISE 'this push does not follow the last one: portal or course was restored, cloned or failed over'
+                USING ERRCODE = 'PR013',
+                HINT = 'Find out which one, then run "pyreplctl course refresh --rebind".';
+        END IF;
+    END IF;
+    INSERT INTO pyrepl.chain (tag, before) VALUES (p_tag, p_prev);
+END
+$accept$;
+
+COMMENT ON FUNCTION pyrepl.accept(text, text, uuid, uuid) IS
+    'checks portal, contract and chain of a push; part of apply';
+REVOKE ALL ON FUNCTION pyrepl.accept(text, text, uuid, uuid) FROM PUBLIC;

@@ -1,0 +1,74 @@
+-- The inbox's INSTEAD OF UPDATE trigger: make this course database hold what the dossiers
+-- say, for the users they are about and for copies only. Answers with the copies it holds.
+-- Errors leave without DETAIL and values: PostgreSQL's would hold the row, password and all.
+-- Writes: the three tables, copy, chain. Equal rows are neither locked nor rewritten.
+CREATE OR REPLACE FUNCTION pyrepl.apply()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET jit = off
+SET datestyle = 'ISO, YMD'
+SET timezone = 'UTC'
+SET intervalstyle = 'postgres'
+AS $apply$
+DECLARE
+    v_users pyrepl.user_row[];
+    v_profiles pyrepl.profile_row[];
+    v_enrollments pyrepl.enrollment_row[];
+    v_sqlstate text;
+    v_message text;
+    v_hint text;
+    v_table text;
+    v_column text;
+    v_constraint text;
+    v_context text;
+BEGIN
+    PERFORM pyrepl.accept(NEW.portal, NEW.contract, NEW.prev, NEW.tag);
+    NEW.copies := '{{}}';
+    IF NEW.ids = '{{}}' THEN
+        RETURN NEW;
+    END IF;
+    v_users := NEW.users::pyrepl.user_row[];
+    v_profiles := array_remove(NEW.profiles::pyrepl.profile_row[], NULL);
+    v_enrollments := NEW.enrollments::pyrepl.enrollment_row[];
+
+    PERFORM pyrepl.remove_leftovers(
+        NEW.ids, NEW.generations, v_users, v_profiles, v_enrollments);
+    IF cardinality(NEW.ids) > 1 THEN
+        PERFORM pyrepl.park({user_table_name}, {user_key_name}, {user_key_name},
+            'user', v_users);
+    END IF;
+    IF cardinality(v_enrollments) > 1 THEN
+        PERFORM pyrepl.park({enrollment_table_name}, {enrollment_key_name},
+            {enrollment_user_name}, 'enrollment', v_enrollments);
+    END IF;
+    PERFORM pyrepl.write_users(
+        NEW.ids, NEW.generations, NEW.members, v_users, NEW.adopt);
+    PERFORM pyrepl.write_profiles(v_profiles);
+    PERFORM pyrepl.write_enrollments(v_enrollments);
+    SET CONSTRAINTS ALL IMMEDIATE;  -- a deferred foreign key is to speak here
+
+    NEW.copies := ARRAY(
+        SELECT c.user_id FROM unnest(NEW.ids) i(id)
+        JOIN pyrepl.copy c ON c.user_id = i.id AND NOT c.erased);
+    RETURN NEW;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT,
+        v_hint = PG_EXCEPTION_HINT, v_table = TABLE_NAME, v_column = COLUMN_NAME,
+        v_constraint = CONSTRAINT_NAME, v_context = PG_EXCEPTION_CONTEXT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = pyrepl.explain_error(
+            v_sqlstate, v_message, v_table, v_column, v_constraint, v_context),
+        HINT = CASE WHEN v_sqlstate LIKE 'PR%' THEN v_hint ELSE '' END,
+        TABLE = v_table, COLUMN = v_column, CONSTRAINT = v_constraint;
+END
+$apply$;
+
+COMMENT ON FUNCTION pyrepl.apply() IS
+    'applies the dossiers of a push; trigger of the inbox';
+REVOKE ALL ON FUNCTION pyrepl.apply() FROM PUBLIC;

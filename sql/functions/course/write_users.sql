@@ -1,0 +1,71 @@
+-- Third step of apply: user rows. Copies are updated where an agreed column differs by
+-- image; members who are missing are inserted. (An upsert would check the course's own
+-- NOT NULL columns and fire its BEFORE INSERT triggers even where the row is there.)
+-- A local account in the way is PR020, or adopted where the portal says so and the user
+-- name is the same. Writes: the user table, copy.
+CREATE OR REPLACE FUNCTION pyrepl.write_users(
+    p_ids bigint[], p_generations bigint[], p_members boolean[],
+    p_users pyrepl.user_row[], p_adopt boolean)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $write_users$
+DECLARE
+    v_local bigint[];
+BEGIN
+    IF p_adopt THEN
+        INSERT INTO pyrepl.copy (user_id, generation, adopted)
+        SELECT n.pyrepl_id, n.pyrepl_generation, true
+        FROM unnest(p_ids, p_generations, p_members, p_users)
+            n(pyrepl_id, pyrepl_generation, pyrepl_member)
+        JOIN {user_table} u ON u.{user_key} = n.{user_key}
+        WHERE n.pyrepl_member AND {same_name}
+        ON CONFLICT (user_id) DO NOTHING;
+    END IF;
+
+    INSERT INTO pyrepl.copy AS c (user_id, generation)
+    SELECT n.pyrepl_id, n.pyrepl_generation
+    FROM unnest(p_ids, p_generations, p_members, p_users)
+        n(pyrepl_id, pyrepl_generation, pyrepl_member)
+    WHERE n.{user_key} IS NOT NULL AND NOT EXISTS (
+            SELECT FROM pyrepl.copy k WHERE k.user_id = n.pyrepl_id
+                AND k.generation = n.pyrepl_generation AND NOT k.erased)
+        AND (n.pyrepl_member OR EXISTS (
+            SELECT FROM pyrepl.copy k WHERE k.user_id = n.pyrepl_id))
+        AND (EXISTS (SELECT FROM pyrepl.copy k WHERE k.user_id = n.pyrepl_id)
+            OR NOT EXISTS (SELECT FROM {user_table} u WHERE u.{user_key} = n.pyrepl_id))
+    ON CONFLICT (user_id) DO UPDATE
+    SET generation = excluded.generation, erased = false;
+
+    v_local := ARRAY(
+        SELECT i.id FROM unnest(p_ids, p_members) i(id, member)
+        WHERE i.member AND NOT EXISTS (SELECT FROM pyrepl.copy c WHERE c.user_id = i.id));
+    IF v_local <> '{{}}' THEN
+        RAISE 'local account in the way: user % of the course is not a copy',
+            array_to_string(v_local, ', ')
+            USING ERRCODE = 'PR020', HINT = 'The id belongs to an account of the course. '
+            'Give that account another id, or, if it is the same person, take it over with '
+            '"pyreplctl course register --adopt".';
+    END IF;
+
+    UPDATE {user_table} u
+    SET {user_set}
+    FROM unnest(p_ids, p_users) n(pyrepl_id)
+    JOIN pyrepl.copy c ON c.user_id = n.pyrepl_id
+    WHERE u.{user_key} = n.{user_key}
+        AND ROW({user_here})::record *<> ROW({user_new})::record;
+
+    INSERT INTO {user_table} ({user_columns})
+    OVERRIDING SYSTEM VALUE
+    SELECT {user_new}
+    FROM unnest(p_ids, p_users) n(pyrepl_id)
+    JOIN pyrepl.copy c ON c.user_id = n.{user_key}
+    WHERE NOT EXISTS (SELECT FROM {user_table} u WHERE u.{user_key} = n.{user_key});
+END
+$write_users$;
+
+COMMENT ON FUNCTION pyrepl.write_users(
+    bigint[], bigint[], boolean[], pyrepl.user_row[], boolean) IS
+    'brings the user rows of copies up to date; part of apply';
+REVOKE ALL ON FUNCTION pyrepl.write_users(
+    bigint[], bigint[], boolean[], pyrepl.user_row[], boolean) FROM PUBLIC;

@@ -1,0 +1,28 @@
+-- The databases for which deliver has something to do now. Reads behind the marks only.
+CREATE OR REPLACE FUNCTION pyrepl.due()
+RETURNS SETOF integer
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $due$
+    SELECT d.id
+    FROM pyrepl.database d
+    JOIN pyrepl.health h ON h.database_id = d.id
+    WHERE d.state IN ('active', 'backfilling')
+        AND (h.retry_at IS NULL OR h.retry_at <= clock_timestamp())
+        AND (d.state = 'backfilling' OR h.phase <> 'normal' OR h.intent IS NOT NULL
+            OR EXISTS (SELECT FROM pyrepl.outbox o
+                WHERE o.database_id = d.id AND o.priority = 0
+                    AND o.id > pyrepl.outbox_mark_of(d.id, 0))
+            OR EXISTS (SELECT FROM pyrepl.outbox o
+                WHERE o.database_id = d.id AND o.priority = 1
+                    AND o.id > pyrepl.outbox_mark_of(d.id, 1))
+            OR EXISTS (SELECT FROM pyrepl.retry r
+                WHERE r.database_id = d.id AND r.due_at <= clock_timestamp()));
+$due$;
+
+COMMENT ON FUNCTION pyrepl.due() IS 'numbers of the databases to call deliver for';
+REVOKE ALL ON FUNCTION pyrepl.due() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.due() TO pyrepl_worker;

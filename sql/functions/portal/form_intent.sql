@@ -1,0 +1,33 @@
+-- Record whom the next batch is about before it is tried: a dossier whose retry is due, or,
+-- while bad dossiers are being isolated, a small batch. Part of deliver.
+-- Returns whether there is an intent now. Writes: health.
+CREATE OR REPLACE FUNCTION pyrepl.form_intent(p_health pyrepl.health)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $form_intent$
+DECLARE
+    v_intent bigint[] := ARRAY(
+        SELECT r.user_id FROM pyrepl.retry r
+        WHERE r.database_id = p_health.database_id AND r.due_at <= clock_timestamp()
+        ORDER BY r.due_at LIMIT 1);
+BEGIN
+    IF v_intent = '{}' AND p_health.phase = 'isolate' THEN
+        SELECT c.users INTO v_intent
+        FROM pyrepl.claim(p_health.database_id, NULL, p_health.batch) c;
+        IF v_intent = '{}' THEN
+            UPDATE pyrepl.health h SET phase = 'normal', batch = NULL
+            WHERE h.database_id = p_health.database_id;
+        END IF;
+    END IF;
+    IF v_intent = '{}' THEN
+        RETURN false;
+    END IF;
+    UPDATE pyrepl.health h SET intent = v_intent WHERE h.database_id = p_health.database_id;
+    RETURN true;
+END
+$form_intent$;
+
+COMMENT ON FUNCTION pyrepl.form_intent(pyrepl.health) IS
+    'records the users of the next batch in health.intent; part of deliver';
+REVOKE ALL ON FUNCTION pyrepl.form_intent(pyrepl.health) FROM PUBLIC;

@@ -1,0 +1,16 @@
+-- Who this portal is: system identifier and database, as the course databases know it.
+-- A restored or promoted copy elsewhere has another identity, or breaks the chain.
+CREATE OR REPLACE FUNCTION pyrepl.identity()
+RETURNS text
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $identity$
+    SELECT c.system_identifier || '/' || d.oid
+    FROM pg_control_system() c, pg_database d
+    WHERE d.datname = current_database();
+$identity$;
+
+COMMENT ON FUNCTION pyrepl.identity() IS
+    'system identifier/database oid of this portal';
+REVOKE ALL ON FUNCTION pyrepl.identity() FROM PUBLIC;

@@ -1,0 +1,63 @@
+-- Route and deliver for a while: all that the worker does, for psql, cron and pg_cron.
+-- Several may run at once. Not SECURITY DEFINER and without SET, or it could not COMMIT.
+CREATE OR REPLACE PROCEDURE pyrepl.serve(p_for interval DEFAULT '55 s')
+LANGUAGE plpgsql
+AS $serve$
+DECLARE
+    v_until timestamptz := pg_catalog.clock_timestamp() + p_for;
+    v_database integer;
+    v_announced integer[] := '{}';
+    v_sqlstate text;
+    v_message text;
+    v_hint text;
+    v_worked boolean;
+    v_ticked timestamptz := '-infinity';
+    v_pause double precision := 0.001;
+BEGIN
+    LOOP
+        IF v_ticked < pg_catalog.clock_timestamp() - interval '1 s' THEN
+            v_ticked := pg_catalog.clock_timestamp();
+            PERFORM pyrepl.tick('serve', pg_catalog.pg_backend_pid()::text);
+            COMMIT;
+        END IF;
+        v_worked := pyrepl.route() > 0;
+        COMMIT;
+        FOREACH v_database IN ARRAY ARRAY(SELECT d FROM pyrepl.due() d) LOOP
+            -- The first delivery of a call is announced; a database that kills this call
+            -- later is named by the next one.
+            IF v_database <> ALL (v_announced) THEN
+                PERFORM pyrepl.serving(v_database, true);
+                COMMIT;
+            END IF;
+            v_sqlstate := NULL;
+            BEGIN
+                v_worked := (SELECT d.outcome IN ('delivered', 'probed', 'isolating')
+                    FROM pyrepl.deliver(v_database) d) OR v_worked;
+            EXCEPTION WHEN OTHERS THEN
+                GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE,
+                    v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+            END;
+            COMMIT;
+            IF v_sqlstate IS NOT NULL THEN
+                PERFORM pyrepl.delivery_failed(
+                    v_database, v_sqlstate, v_message, nullif(v_hint, ''));
+                COMMIT;
+                v_worked := true;
+            END IF;
+            IF v_database <> ALL (v_announced) THEN
+                PERFORM pyrepl.serving(v_database, false);
+                COMMIT;
+                v_announced := v_announced || v_database;
+            END IF;
+        END LOOP;
+        EXIT WHEN pg_catalog.clock_timestamp() >= v_until;
+        v_pause := CASE WHEN v_worked THEN 0.001 ELSE least(v_pause * 2, 0.05) END;
+        PERFORM pg_catalog.pg_sleep(v_pause);
+    END LOOP;
+END
+$serve$;
+
+COMMENT ON PROCEDURE pyrepl.serve(interval) IS
+    'routes and delivers until the time is over; CALL it outside of a transaction';
+REVOKE ALL ON PROCEDURE pyrepl.serve(interval) FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE pyrepl.serve(interval) TO pyrepl_worker;

@@ -1,0 +1,7 @@
+-- Ids and names of all accounts of this course database, and which of them are copies.
+CREATE OR REPLACE VIEW pyrepl.account AS
+SELECT * FROM pyrepl.account_rows();
+
+COMMENT ON VIEW pyrepl.account IS
+    'Ids and names of all accounts of this course database, and which of them are copies.';
+GRANT SELECT ON pyrepl.account TO {link_role};
