@@ -51,7 +51,7 @@ _CATALOG_HASH = {
     "view": """
         SELECT md5(concat_ws('|', pg_get_viewdef(c.oid), c.relacl::text,
             pg_get_userbyid(c.relowner), (SELECT string_agg(pg_get_triggerdef(t.oid)
-                || t.tgenabled, '|') FROM pg_trigger t WHERE t.tgrelid = c.oid)))
+                || t.tgenabled::text, '|') FROM pg_trigger t WHERE t.tgrelid = c.oid)))
         FROM pg_class c
         WHERE c.relnamespace = to_regnamespace('pyrepl') AND c.relkind = 'v'
             AND c.relname = %s""",
@@ -105,7 +105,9 @@ def _disabled(connection: Connection, item: Object) -> bool:
 
 
 def create(connection: Connection, item: Object) -> None:
-    """Run the object's SQL and record both hashes."""
+    """Run the object's SQL and record both hashes, in the open transaction."""
+    # Functions refer to each other in both directions.
+    connection.execute("SET LOCAL check_function_bodies = off")
     connection.execute(item.source.encode())
     connection.execute(
         "INSERT INTO pyrepl.object (kind, name, source_hash, catalog_hash)"

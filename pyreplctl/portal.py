@@ -183,6 +183,8 @@ def _grants(connection: Connection, config: Config) -> list[Change]:
             "GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO pyrepl_owner"
         )
         changes.append(Change("grant USAGE on postgres_fdw", "created"))
+    else:
+        changes.append(Change("grant USAGE on postgres_fdw", "unchanged"))
     for name in contracts.table_names(config):
         state = grant_table(connection, name, ("SELECT",), "pyrepl_owner")
         changes.append(Change(f"grant SELECT on {name}", state))

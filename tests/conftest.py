@@ -16,7 +16,10 @@ import pytest
 from psycopg import sql
 from pytest_postgresql.janitor import DatabaseJanitor
 
+from pyreplctl.config import Config
 from pyreplctl.embedded import Cluster, find_bin_dir
+from pyreplctl.portal import install
+from tests.platform import Platform
 
 SCHEMA = Path(__file__).parent / "schema"
 # Fast, but with commits that wait for the log, as in production.
@@ -27,6 +30,9 @@ SETTINGS = {
     "max_connections": "100",
     "max_wal_size": "256MB",
 }
+
+# Among the files of a template: pyreplctl is installed after those before.
+INSTALLED = "installed"
 
 _numbers = itertools.count(1)
 
@@ -133,7 +139,10 @@ def clone(
             )
             template.init()
             for file in files:
-                template.load(SCHEMA / f"{file}.sql")
+                if file == INSTALLED:
+                    install(cluster.conninfo(template.dbname), Config())
+                else:
+                    template.load(SCHEMA / f"{file}.sql")
             templates[cluster, files] = template.dbname
         janitor(cluster, name, template_dbname=templates[cluster, files]).init()
         made.append((cluster, name))
@@ -166,6 +175,17 @@ def new_course(course_cluster: Cluster, clone: Clone) -> NewCourse:
         return clone(cluster or course_cluster, name, (schema, *extra))
 
     return make
+
+
+@pytest.fixture
+def platform(
+    portal_cluster: Cluster, clone: Clone, new_course: NewCourse
+) -> Iterator[Platform]:
+    """An installed portal with the tables of 2012, and courses as the test asks."""
+    name = f"portal_{next(_numbers)}"
+    dsn = clone(portal_cluster, name, ("edx_2012", INSTALLED))
+    with Platform.opened(dsn, new_course) as made:
+        yield made
 
 
 def janitor(

@@ -1,0 +1,184 @@
+"""A portal with its course databases, in the words in which tests speak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from pyreplctl import courses, deliveries, verification
+from pyreplctl.config import USER_COLUMNS, Config
+from pyreplctl.courses import Registered, Request
+from pyreplctl.verification import Result
+
+Connection = psycopg.Connection[TupleRow]
+
+_LISTED = ", ".join(USER_COLUMNS)
+
+
+@dataclass
+class Course:
+    """A course database and the courses it hosts."""
+
+    name: str
+    dsn: str
+    connection: Connection
+
+    def rows(self, query: LiteralString, *values: Any) -> list[TupleRow]:
+        """Return all rows of a query."""
+        return self.connection.execute(query, values or None).fetchall()
+
+    def execute(self, query: LiteralString, *values: Any) -> None:
+        """Do something at the course, as its superuser."""
+        self.connection.execute(query, values or None)
+
+    @property
+    def users(self) -> list[int]:
+        """Ids in auth_user."""
+        return [row[0] for row in self.rows("SELECT id FROM auth_user ORDER BY 1")]
+
+    @property
+    def profiles(self) -> list[int]:
+        """The users with a profile."""
+        query: LiteralString = "SELECT user_id FROM auth_userprofile ORDER BY 1"
+        return [row[0] for row in self.rows(query)]
+
+    @property
+    def enrollments(self) -> list[tuple[int, str]]:
+        """(user, course) of all enrollment rows."""
+        return [
+            (row[0], row[1])
+            for row in self.rows(
+                "SELECT user_id, course_id FROM student_courseenrollment ORDER BY 1, 2"
+            )
+        ]
+
+    def user(self, number: int) -> dict[str, Any]:
+        """Return the replicated columns of a user; empty if there is none."""
+        query = f"SELECT {_LISTED} FROM auth_user WHERE id = %s".encode()
+        row = self.connection.execute(query, (number,)).fetchone()
+        return dict(zip(USER_COLUMNS, row, strict=True)) if row else {}
+
+
+@dataclass
+class Platform:
+    """An installed portal; `connection` is the superuser's, in autocommit."""
+
+    dsn: str
+    connection: Connection
+    new_course: Callable[..., str]
+    stack: ExitStack
+    config: Config = field(default_factory=Config)
+
+    @classmethod
+    @contextmanager
+    def opened(cls, dsn: str, new_course: Callable[..., str]) -> Iterator[Platform]:
+        """Connect to a portal; all connections end with the block."""
+        with ExitStack() as stack:
+            connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+            yield cls(dsn, connection, new_course, stack)
+
+    def session(self, **options: Any) -> Connection:
+        """Open another session at the portal; not in autocommit unless asked for."""
+        return self.stack.enter_context(psycopg.connect(self.dsn, **options))
+
+    def execute(self, query: LiteralString, *values: Any) -> None:
+        """Do something at the portal, as its superuser."""
+        self.connection.execute(query, values or None)
+
+    def rows(self, query: LiteralString, *values: Any) -> list[TupleRow]:
+        """Return all rows of a query at the portal."""
+        return self.connection.execute(query, values or None).fetchall()
+
+    def course(
+        self,
+        *keys: str,
+        name: str | None = None,
+        adopt: bool = False,
+        backfill: bool = True,
+        **options: Any,
+    ) -> Course:
+        """Make a course database (options as of `new_course`) and register it."""
+        dsn = self.new_course(name, **options)
+        return self.register(dsn, *keys, adopt=adopt, backfill=backfill)[0]
+
+    def register(
+        self, dsn: str, *keys: str, adopt: bool = False, backfill: bool = True
+    ) -> tuple[Course, Registered]:
+        """Register courses of a database that is there; delivers the backfill."""
+        request = Request(keys, dsn, adopt=adopt, backfill=backfill)
+        done = courses.register(self.connection, self.config, request)
+        if backfill:
+            self.deliver()
+        connection = self.stack.enter_context(psycopg.connect(dsn, autocommit=True))
+        return Course(done.name, dsn, connection), done
+
+    def user(self, number: int, username: str | None = None, *, profile: bool = True) -> int:
+        """Create a user, with a profile; returns the id."""
+        name = username or f"user{number}"
+        self.execute(
+            "INSERT INTO auth_user (id, username, first_name, last_name, email,"
+            " password, is_staff, is_active, is_superuser, last_login, date_joined)"
+            " VALUES (%s, %s, 'First', 'Last', %s, 'secret', false, true, false,"
+            " '2012-09-01 12:00+00', '2012-08-01 12:00+00')",
+            number,
+            name,
+            f"{name}@example.com",
+        )
+        if profile:
+            self.profile(number)
+        return number
+
+    def profile(self, user: int, name: str = "Full Name") -> None:
+        """Give a user a profile; its id is a thousand higher."""
+        self.execute(
+            "INSERT INTO auth_userprofile (id, user_id, name, meta, courseware,"
+            " language, location) VALUES (%s, %s, %s, '', 'course.xml', '', '')",
+            user + 1000,
+            user,
+            name,
+        )
+
+    def enroll(self, user: int, *keys: str) -> None:
+        """Enroll a user in courses."""
+        for key in keys:
+            self.execute(
+                "INSERT INTO student_courseenrollment (user_id, course_id, created)"
+                " VALUES (%s, %s, '2012-09-02 12:00+00')",
+                user,
+                key,
+            )
+
+    def unenroll(self, user: int, key: str) -> None:
+        """Take an enrollment away."""
+        self.execute(
+            "DELETE FROM student_courseenrollment WHERE user_id = %s AND course_id = %s",
+            user,
+            key,
+        )
+
+    def member(self, number: int, *keys: str, username: str | None = None) -> int:
+        """Create a user with a profile and enroll it; returns the id."""
+        self.user(number, username)
+        self.enroll(number, *keys)
+        return number
+
+    def deliver(self) -> dict[str, list[str]]:
+        """Route, and deliver until nothing is left; returns what is stuck, by name."""
+        chosen = courses.numbers(self.connection, [])
+        return deliveries.until_empty(self.connection, chosen)
+
+    def verify(self) -> dict[str, Result]:
+        """Compare all course databases with the portal."""
+        found = verification.verify(self.dsn, self.config, [], jobs=2)
+        return {result.name: result for result in found}
+
+    def assert_equal(self) -> None:
+        """Every course database holds what it should, and nothing waits."""
+        for result in self.verify().values():
+            assert result.ok, result
+            assert not result.pending, result
