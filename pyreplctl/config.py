@@ -1,4 +1,4 @@
-"""pyreplctl.toml: the tables, the policies and the portal, checked when they are read."""
+"""pyreplctl.toml: tables, policies and portal, checked when they are read."""
 
 from __future__ import annotations
 
@@ -212,7 +212,8 @@ columns = "all"    # or a list
 enrollments = "own"
 # keep: the copy of somebody who has left stays, and is kept current.
 on_unenroll = "keep"
-# erase: the copy of a deleted user is deleted, or blanked where the course refers to it.
+# erase: the copy of a deleted user is deleted, or blanked where the course refers
+# to it.
 on_user_delete = "erase"
 # Columns that a course may change; delivered, but not verified.
 guard_exempt = ["last_login"]

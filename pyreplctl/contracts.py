@@ -71,7 +71,7 @@ class Contract:
 
     @property
     def fingerprint(self) -> str:
-        """32 hex digits that differ where tables, names, types or their order differ."""
+        """32 hex digits of tables, column names and types, in their order."""
         lines = [
             f"{table} {column.name} {column.type}"
             for part, table in zip(PARTS, self.tables, strict=True)
@@ -96,7 +96,7 @@ class Contract:
 
 
 def columns_of(connection: Connection, table: str) -> list[Column]:
-    """Return the columns of a table in its order; empty where there is no such table."""
+    """Return the columns of a table in its order; none where there is no table."""
     rows = fetch(
         connection,
         """
@@ -261,7 +261,7 @@ def _digest(columns: Iterable[Column], exempt: Iterable[str]) -> sql.Composed:
 
 
 def _type(column: Column) -> sql.SQL:
-    return sql.SQL(column.type)  # type: ignore[arg-type]  # format_type() has quoted it
+    return sql.SQL(column.type)
 
 
 def row_type(part: str, contract: Contract, name: str) -> str:

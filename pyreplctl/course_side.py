@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import sql
 
-from pyreplctl import contracts, objects, portal
+from pyreplctl import contracts, objects, portal, removal, rights
 from pyreplctl.config import Config
 from pyreplctl.contracts import PARTS, Column, Contract
 from pyreplctl.db import Connection, fetch, value
@@ -45,7 +45,7 @@ def prepare(
 
     `agreed` is what `suitability.check_course` returned. The link role must exist.
     """
-    portal.create_role(course, "pyrepl_owner", portal.ROLES["pyrepl_owner"])
+    rights.create_role(course, "pyrepl_owner", rights.ROLES["pyrepl_owner"])
     if value(course, "SELECT to_regnamespace('pyrepl') IS NULL"):
         course.execute("CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner")
     _grants(course, config, role)
@@ -113,13 +113,13 @@ def bind(
 
 def remove(course: Connection, role: str) -> list[Change]:
     """Remove every trace from a course database; the copies stay."""
-    return portal.drop_all(course, [role, "pyrepl_owner"])
+    return removal.drop_all(course, [role, "pyrepl_owner"])
 
 
 def _grants(course: Connection, config: Config, role: str) -> None:
-    rights = ("SELECT", "INSERT", "UPDATE", "DELETE")
+    wanted = ("SELECT", "INSERT", "UPDATE", "DELETE")
     for table in contracts.table_names(config):
-        portal.grant_table(course, table, rights, "pyrepl_owner")
+        rights.grant_table(course, table, wanted, "pyrepl_owner")
     # erase looks whether the course refers to a user: it must be able to read that.
     for row in fetch(
         course,
@@ -148,8 +148,8 @@ def _grants(course: Connection, config: Config, role: str) -> None:
 def _blank(course: Connection, config: Config, contract: Contract) -> sql.Composed:
     """Return the assignments that make a user row nobody's, and inactive.
 
-    NULL where that is allowed, else what is empty in the column's type; a text that must
-    be unique gets the id.
+    NULL where that is allowed, else what is empty in the column's type; a text that
+    must be unique gets the id.
     """
     table = config.tables.user
     held = {c.name: c for c in contracts.columns_of(course, table.name)}
@@ -167,7 +167,7 @@ def _blank(course: Connection, config: Config, contract: Contract) -> sql.Compos
         )
     }
     assignments = [
-        sql.SQL("{} = {}").format(column.identifier, sql.SQL(blank))  # type: ignore[arg-type]
+        sql.SQL("{} = {}").format(column.identifier, sql.SQL(blank))
         for column in contract.user
         if column.name != table.key
         and (blank := _empty(held[column.name], column.name in unique, table.key))
@@ -206,5 +206,3 @@ def refuse_if_taken(course: Connection, identity: str, name: str) -> None:
             hint="Unregister it there first. If that portal is gone, or this one is its"
             f' successor, run "pyreplctl course refresh --rebind {name}" here.',
         )
-
-

@@ -64,7 +64,7 @@ def deliver(connection: Connection, number: int) -> Outcome:
 def until_empty(
     connection: Connection,
     chosen: dict[str, int],
-    progress: Callable[[str, int], None] = lambda name, users: None,
+    progress: Callable[[str, int], None] = lambda _name, _users: None,
 ) -> dict[str, list[str]]:
     """Route, then deliver to each database until nothing waits or nothing can go.
 

@@ -77,7 +77,7 @@ def conninfo(administrator: Connection, link: str | None) -> dict[str, str]:
 
 
 def role_name(identity: str, number: int) -> str:
-    """Return the link role's name: roles belong to the cluster, portals may share one."""
+    """Return the link role's name, made so that portals can share a cluster."""
     fingerprint = hashlib.sha256(identity.encode()).hexdigest()[:8]
     return f"pyrepl_{fingerprint}_{number}"
 
@@ -88,7 +88,7 @@ def new_password() -> str:
 
 
 def set_role_password(course: Connection, role: str, password: str) -> None:
-    """Create the link role or change its password; the server only sees the verifier."""
+    """Create the link role or change its password; only the verifier is sent."""
     verifier = course.pgconn.encrypt_password(
         password.encode(), role.encode(), b"scram-sha-256"
     ).decode()

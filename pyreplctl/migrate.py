@@ -10,7 +10,7 @@ from yoyo import internalmigrations, read_migrations
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
 
-from pyreplctl.db import Connection
+from pyreplctl.db import Connection, value
 from pyreplctl.sources import root
 
 
@@ -76,9 +76,7 @@ def names(side: str) -> list[str]:
 def pending(connection: Connection, side: str) -> list[str]:
     """Return the names of the migrations that are still to be applied."""
     migrations = read_migrations(str(root("migrations") / side))
-    if not connection.execute(
-        "SELECT to_regclass('pyrepl._yoyo_migration') IS NOT NULL"
-    ).fetchone() == (True,):
+    if value(connection, "SELECT to_regclass('pyrepl._yoyo_migration') IS NULL"):
         return [m.id for m in migrations]
     applied = {
         row[0]
@@ -91,9 +89,7 @@ def pending(connection: Connection, side: str) -> list[str]:
 
 def unknown(connection: Connection, side: str) -> list[str]:
     """Return applied migrations that this program does not have: it is too old."""
-    if not connection.execute(
-        "SELECT to_regclass('pyrepl._yoyo_migration') IS NOT NULL"
-    ).fetchone() == (True,):
+    if value(connection, "SELECT to_regclass('pyrepl._yoyo_migration') IS NULL"):
         return []
     known = set(names(side))
     rows = connection.execute(
@@ -110,7 +106,7 @@ def apply(connection: Connection, side: str) -> None:
 
 
 def roll_back(connection: Connection, side: str) -> None:
-    """Take all applied migrations back, the newest first; for tests of the rollbacks."""
+    """Take all applied migrations back, the newest first; for the tests."""
     migrations = read_migrations(str(root("migrations") / side))
     with _backend(connection) as backend:
         backend.rollback_migrations(backend.to_rollback(migrations))

@@ -1,8 +1,9 @@
-"""Objects that install and register create: what should be, what is, and the difference.
+"""Objects that install and register create: what should be, and what is.
 
-An object is created from a file, and two hashes are kept in pyrepl.object: of the source,
-and of what the catalog held afterwards. So each has one state: current, outdated (the
-source has changed), missing, edited (the catalog has changed), disabled, orphan.
+An object is created from a file, and two hashes are kept in pyrepl.object: of the
+source, and of what the catalog held afterwards. So each has one state: current,
+outdated (the source has changed), missing, edited (the catalog has changed), disabled,
+orphan.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ _CATALOG_HASH = {
 
 
 def _catalog_hash(connection: Connection, item: Object) -> str | None:
-    found: str | None = value(connection, _CATALOG_HASH[item.kind], item.name)  # type: ignore[arg-type]
+    found: str | None = value(connection, _CATALOG_HASH[item.kind], item.name)
     return found
 
 

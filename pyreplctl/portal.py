@@ -1,44 +1,27 @@
-"""The portal: install, check and uninstall; every step is a no-op where nothing changed."""
+"""The portal: install and check; every step is a no-op where nothing changed."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from psycopg import errors as pg
 from psycopg import sql
 
-from pyreplctl import __version__, contracts, migrate, objects, suitability
+from pyreplctl import __version__, contracts, migrate, objects, rights, suitability
 from pyreplctl.config import Config
 from pyreplctl.contracts import PARTS, Contract
-from pyreplctl.db import INSTALL_LOCK, LOCK_CLASS, Connection, connect, fetch, value
-from pyreplctl.errors import DatabaseError, NotInstalled
+from pyreplctl.db import Connection, connect, fetch, value
+from pyreplctl.errors import NotInstalled
+from pyreplctl.locking import Patience, install_lock, under_lock_timeout
 from pyreplctl.objects import Change, Object
 from pyreplctl.sources import Slots, render, texts
-
-ROLES = {
-    "pyrepl_owner": "owns everything in schema pyrepl",
-    "pyrepl_worker": "may run the functions of the clock, and read nothing",
-    "pyrepl_monitor": "may look at status and verify, and change nothing",
-}
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait for the lock of a table, in seconds, and how often to try."""
-
-    lock_timeout: float = 2.0
-    attempts: int = 10
 
 
 def install(dsn: str, config: Config, patience: Patience | None = None) -> list[Change]:
     """Bring the portal to the desired state; return one change an object.
 
-    Everything but the triggers is one transaction; triggers are one transaction a table,
-    under a lock time-out, so that no writer waits for us long. Can be run again at any
-    point.
+    Everything but the triggers is one transaction; triggers are one transaction a
+    table, under a lock time-out, so that no writer waits for us long. Can be run again
+    at any point.
     """
     with connect(dsn, "the portal") as connection, install_lock(connection):
         suitability.check_portal(connection, config)
@@ -94,58 +77,14 @@ def _prepare(connection: Connection, config: Config) -> list[Change]:
     return changes
 
 
-@contextmanager
-def install_lock(connection: Connection) -> Iterator[None]:
-    """Keep other installs and registrations out; they hold it for seconds."""
-    deadline = time.monotonic() + 60
-    key = (LOCK_CLASS, INSTALL_LOCK)
-    while not value(connection, "SELECT pg_try_advisory_lock(%s, %s)", *key):
-        if time.monotonic() > deadline:
-            holder = value(
-                connection,
-                "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
-                " AND classid = %s AND objid = (%s::bigint & 4294967295)::oid",
-                *key,
-            )
-            raise DatabaseError(
-                f"another install or registration is at work (backend {holder})",
-                hint="Wait until it has finished and run the command again.",
-            )
-        time.sleep(0.2)
-    try:
-        yield
-    finally:
-        if not connection.broken:
-            connection.execute("SELECT pg_advisory_unlock(%s, %s)", key)
-
-
 def _roles(connection: Connection) -> list[Change]:
     changes = []
-    for role, comment in ROLES.items():
+    for role, comment in rights.ROLES.items():
         found = value(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", role)
         if not found:
-            create_role(connection, role, comment)
+            rights.create_role(connection, role, comment)
         changes.append(Change(f"role {role}", "unchanged" if found else "created"))
     return changes
-
-
-def create_role(connection: Connection, role: str, comment: str) -> None:
-    """Create a role that cannot log in, of which we are a member.
-
-    Roles belong to the cluster: somebody else may be creating the same one for another
-    database at this moment.
-    """
-    name = sql.Identifier(role)
-    try:
-        with connection.transaction():
-            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
-    except (pg.DuplicateObject, pg.UniqueViolation):
-        return
-    connection.execute(
-        sql.SQL("COMMENT ON ROLE {} IS {}").format(name, sql.Literal(comment))
-    )
-    if not value(connection, "SELECT pg_has_role(%s, 'MEMBER')", role):
-        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
 
 
 def _schema(connection: Connection) -> list[Change]:
@@ -186,39 +125,9 @@ def _grants(connection: Connection, config: Config) -> list[Change]:
     else:
         changes.append(Change("grant USAGE on postgres_fdw", "unchanged"))
     for name in contracts.table_names(config):
-        state = grant_table(connection, name, ("SELECT",), "pyrepl_owner")
+        state = rights.grant_table(connection, name, ("SELECT",), "pyrepl_owner")
         changes.append(Change(f"grant SELECT on {name}", state))
     return changes
-
-
-def grant_table(
-    connection: Connection, table: str, rights: Sequence[str], role: str
-) -> str:
-    """Give rights on a table and its schema; return created or unchanged."""
-    schema, _ = table.split(".")
-    state = "unchanged"
-    if not value(
-        connection, "SELECT has_schema_privilege(%s, %s, 'USAGE')", role, schema
-    ):
-        connection.execute(
-            sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(
-                sql.Identifier(schema), sql.Identifier(role)
-            )
-        )
-        state = "created"
-    for right in rights:
-        if not value(
-            connection, "SELECT has_table_privilege(%s, %s, %s)", role, table, right
-        ):
-            connection.execute(
-                sql.SQL("GRANT {} ON {} TO {}").format(
-                    sql.SQL(right),  # type: ignore[arg-type]
-                    sql.Identifier(*table.split(".")),
-                    sql.Identifier(role),
-                )
-            )
-            state = "created"
-    return state
 
 
 def bring_migrations(connection: Connection, side: str) -> list[Change]:
@@ -337,9 +246,7 @@ def _triggers(config: Config) -> list[Object]:
     return items
 
 
-def _bring_triggers(
-    connection: Connection, item: Object, patience: Patience
-) -> Change:
+def _bring_triggers(connection: Connection, item: Object, patience: Patience) -> Change:
     if (found := objects.state(connection, item)) == "current":
         return Change(str(item), "unchanged")
     under_lock_timeout(
@@ -348,52 +255,6 @@ def _bring_triggers(
     if found == "missing":
         return Change(str(item), "created")
     return Change(str(item), "replaced", found)
-
-
-def under_lock_timeout(
-    connection: Connection, table: str, patience: Patience, act: Callable[[], None]
-) -> None:
-    """Run `act` in a transaction that waits for no lock longer than the time-out.
-
-    Tries again with growing pauses, in which writers go on; then raises `DatabaseError`
-    that says who held the table.
-    """
-    blockers = ""
-    for attempt in range(patience.attempts):
-        try:
-            with connection.transaction():
-                connection.execute(
-                    "SELECT set_config('lock_timeout', %s, true)",
-                    (f"{max(int(patience.lock_timeout * 1000), 1)}ms",),
-                )
-                act()
-        except pg.LockNotAvailable:
-            blockers = _holders(connection, table) or blockers
-            time.sleep(min(0.1 * 2**attempt, 2.0))
-        else:
-            return
-    raise DatabaseError(
-        f"{table} stayed locked: {patience.attempts} attempts of"
-        f" {patience.lock_timeout:g} s each; held by {blockers or 'sessions now gone'}",
-        hint="Run the command again when they have finished, or end them; what was done"
-        " so far stays and is not done again.",
-    )
-
-
-def _holders(connection: Connection, table: str) -> str:
-    rows = fetch(
-        connection,
-        "SELECT DISTINCT a.pid, a.usename, a.application_name, a.state,"
-        " date_trunc('second', clock_timestamp() - a.xact_start)::text AS age"
-        " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-        " WHERE l.relation = to_regclass(%s) AND l.granted AND a.pid <> pg_backend_pid()",
-        table,
-    )
-    return "; ".join(
-        "backend {pid} ({usename}, {application_name}, {state}, transaction of {age})"
-        .format(**row)
-        for row in rows
-    )
 
 
 def require_installed(connection: Connection) -> None:
@@ -414,58 +275,22 @@ def require_installed(connection: Connection) -> None:
         )
 
 
-def uninstall(connection: Connection, patience: Patience | None = None) -> list[Change]:
-    """Remove every trace from the portal: triggers, schema, links, grants, roles.
+def identity(connection: Connection) -> str:
+    """Return who the portal is: system identifier/database oid."""
+    found: str = value(connection, "SELECT pyrepl.identity()")
+    return found
 
-    Course databases are `courses.unregister`'s business; do these first.
-    """
-    changes = []
-    for row in fetch(
+
+def installed_contract(connection: Connection, config: Config) -> Contract:
+    """Return the contract on offer; `NotInstalled` if install has yet to see it."""
+    contract = contracts.offered(connection, config)
+    if not value(
         connection,
-        "SELECT c.oid::regclass::text AS table, array_agg(t.tgname::text) AS names"
-        " FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
-        " WHERE t.tgname LIKE 'pyrepl\\_%%' AND c.relkind = 'r'"
-        " GROUP BY c.oid ORDER BY 1",
+        "SELECT 1 FROM pyrepl.contract WHERE fingerprint = %s",
+        contract.fingerprint,
     ):
-        drops = sql.SQL("; ").join(
-            sql.SQL("DROP TRIGGER {} ON {}").format(
-                sql.Identifier(name), sql.SQL(row["table"])
-            )
-            for name in row["names"]
+        raise NotInstalled(
+            "the portal's tables have changed since the last install",
+            hint='Run "pyreplctl install" first.',
         )
-        under_lock_timeout(
-            connection,
-            row["table"],
-            patience or Patience(),
-            lambda drops=drops: connection.execute(drops),  # type: ignore[misc]
-        )
-        changes.append(Change(f"triggers {row['table']}", "dropped"))
-    return changes + drop_all(connection, list(ROLES))
-
-
-def drop_all(connection: Connection, roles: Sequence[str]) -> list[Change]:
-    """Drop schema pyrepl, what the roles own or may do here, and the roles.
-
-    A role that is still needed by another database of the cluster stays.
-    """
-    changes = []
-    with connection.transaction():
-        held = value(connection, "SELECT to_regnamespace('pyrepl') IS NOT NULL")
-        if held:
-            connection.execute("DROP SCHEMA pyrepl CASCADE")
-            changes.append(Change("schema pyrepl", "dropped"))
-        for role in roles:
-            if value(connection, "SELECT to_regrole(%s) IS NOT NULL", role):
-                connection.execute(
-                    sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role))
-                )
-    for role in roles:
-        if value(connection, "SELECT to_regrole(%s) IS NULL", role):
-            continue
-        try:
-            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
-        except pg.DependentObjectsStillExist:
-            changes.append(Change(f"role {role}", "unchanged", "another database uses it"))
-        else:
-            changes.append(Change(f"role {role}", "dropped"))
-    return changes
+    return contract

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pyreplctl.courses import Request
 from pyreplctl.errors import UsageError
+from pyreplctl.registration import Request
 
 
 class _Row(BaseModel):
@@ -35,8 +35,9 @@ def requests(
 ) -> list[Request]:
     """Return what to register; `UsageError` where options do not go together.
 
-    A CSV file has the columns name, dsn, link, delivery and courses (keys separated by
-    white space); a TOML file has [[database]] tables with these keys, courses as a list.
+    A CSV file has the columns name, dsn, link, delivery and courses (keys separated
+    by white space); a TOML file has [[database]] tables with these keys, and courses
+    as a list.
     """
     if file is None:
         if dsn is None:

@@ -6,7 +6,6 @@ import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import LiteralString, cast
 
 from psycopg import sql
 
@@ -44,5 +43,5 @@ def render(text: str, slots: Slots) -> str:
     if not slots_of(text):
         return text
     # The text is a file of this project, not something from outside.
-    template = sql.SQL(cast(LiteralString, text))
+    template = sql.SQL(text)
     return template.format(**slots).as_string()

@@ -1,4 +1,4 @@
-"""What status shows: one record a course database, the clocks, and what must be done."""
+"""What status shows: each course database, the clocks, and what must be done."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ class Status:
         for database in self.databases:
             if database.dead:
                 found.append(
-                    f"{database.name}: {database.dead} dead letters; \"pyreplctl"
-                    f" deliver {database.name}\" says why"
+                    f'{database.name}: {database.dead} dead letters; "pyreplctl'
+                    f' deliver {database.name}" says why'
                 )
             if database.health in ACT_ON:
                 found.append(

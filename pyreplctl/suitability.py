@@ -1,6 +1,7 @@
-"""Whether a database can serve as portal or as course database, checked before a change.
+"""Whether a database can serve as portal or as course database.
 
-Every check raises `NotSuitable` with what is wrong and the statement that mends it.
+All is checked before anything is changed; every check raises `NotSuitable` with what
+is wrong and the statement that mends it.
 """
 
 from __future__ import annotations
@@ -118,10 +119,10 @@ def _check_unique(connection: Connection, table: str, column: str, where: str) -
 def _check_triggers_fire(connection: Connection, table: str) -> None:
     row = fetch(
         connection,
-        "SELECT relkind::text AS kind, relispartition AS partition, relpersistence::text"
-        " AS persistence, EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid)"
-        " AS children, EXISTS (SELECT FROM pg_subscription_rel"
-        " WHERE srrelid = c.oid) AS subscribed"
+        "SELECT relkind::text AS kind, relispartition AS partition,"
+        " relpersistence::text AS persistence,"
+        " EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid) AS children,"
+        " EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = c.oid) AS subscribed"
         " FROM pg_class c WHERE c.oid = to_regclass(%s)",
         table,
     )[0]
@@ -147,7 +148,8 @@ def _check_rights(connection: Connection, config: Config) -> None:
     me = fetch(
         connection,
         "SELECT r.rolsuper AS super, r.rolname AS name,"
-        " EXISTS (SELECT FROM pg_extension WHERE extname = 'postgres_fdw') AS extension,"
+        " EXISTS (SELECT FROM pg_extension WHERE extname = 'postgres_fdw')"
+        " AS extension,"
         " to_regrole('pyrepl_owner') IS NOT NULL AND"
         " pg_has_role(r.oid, to_regrole('pyrepl_owner')::oid, 'MEMBER') AS member"
         " FROM pg_roles r WHERE r.rolname = current_user",
@@ -159,14 +161,16 @@ def _check_rights(connection: Connection, config: Config) -> None:
         lacking.append("a superuser to create the extension postgres_fdw")
     if not me["member"]:
         lacking.append("membership in pyrepl_owner")
-    for table in contracts.table_names(config):
+    lacking += [
+        f"ownership of {table} (for ENABLE ALWAYS TRIGGER)"
+        for table in contracts.table_names(config)
         if not value(
             connection,
             "SELECT pg_has_role(c.relowner, 'MEMBER') FROM pg_class c"
             " WHERE c.oid = to_regclass(%s)",
             table,
-        ):
-            lacking.append(f"ownership of {table} (for ENABLE ALWAYS TRIGGER)")
+        )
+    ]
     if lacking:
         raise NotSuitable(
             f"role {me['name']} may not install: it lacks {'; '.join(lacking)}",
@@ -272,7 +276,7 @@ def _long_enough(held: Column, offered: Column) -> bool:
 
 
 def _some_default(column: Column) -> str:
-    if column.type in ("boolean",):
+    if column.type == "boolean":
         return "false"
     if column.type in ("smallint", "integer", "bigint", "numeric", "double precision"):
         return "0"

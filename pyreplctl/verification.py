@@ -1,4 +1,4 @@
-"""Verification: does every course database hold what it should, and nothing else?"""
+"""Verification: does every course database hold what it should, and no more."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def verify(
     *,
     jobs: int = 4,
     examples: int = 20,
-    progress: Callable[[str], None] = lambda name: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> list[Result]:
     """Compare the data of course databases with the portal, several at once."""
     with connect(dsn, "the portal") as connection:
@@ -91,9 +91,7 @@ def _verify_one(
 def _compare(
     connection: Connection, config: Config, number: int, result: Result, most: int
 ) -> None:
-    result.users = value(
-        connection, "SELECT pyrepl.members(%s)", number
-    )
+    result.users = value(connection, "SELECT pyrepl.members(%s)", number)
     suspects = _suspects(connection, number)
     pending: set[int] = set()
     drifted: dict[int, list[Difference]] = {}
@@ -116,7 +114,9 @@ def _compare(
             drifted.setdefault(row["user_id"], []).append(found)
     result.pending = len(pending)
     for differences in drifted.values():
-        worst = min(differences, key=lambda d: ("missing", "extra", "stale").index(d.kind))
+        worst = min(
+            differences, key=lambda d: ("missing", "extra", "stale").index(d.kind)
+        )
         setattr(result, worst.kind, getattr(result, worst.kind) + 1)
     result.drifted = sorted(drifted)
     listed = [d for user in result.drifted for d in drifted[user]]
@@ -172,7 +172,5 @@ def repair(dsn: str, results: list[Result]) -> dict[str, list[str]]:
             if result.drifted:
                 with connection.transaction():
                     connection.execute("SET LOCAL ROLE pyrepl_owner")
-                    courses.backfill(
-                        connection, [chosen[result.name]], result.drifted
-                    )
+                    courses.backfill(connection, [chosen[result.name]], result.drifted)
         return deliveries.until_empty(connection, chosen)

@@ -29,8 +29,8 @@ MOST_LINKS = 32  # connections to course databases that one session keeps
 class Worker:
     """Serves a portal until `stop` is called; several workers may run at once.
 
-    One thread polls: it routes and asks which databases are due. `jobs` threads deliver,
-    each on a connection of its own, one database in one top-level transaction.
+    One thread polls: it routes and asks which databases are due. `jobs` threads
+    deliver, each on a connection of its own, one database in one top-level transaction.
     """
 
     def __init__(self, dsn: str, jobs: int = 4) -> None:
@@ -148,6 +148,4 @@ class Worker:
             " AND EXISTS (SELECT FROM pg_foreign_server WHERE srvname = %s)",
             f"pyrepl_{number}",
         ):
-            connection.execute(
-                f"SELECT {row['function']}('pyrepl_{number}')".encode()
-            )
+            connection.execute(f"SELECT {row['function']}('pyrepl_{number}')".encode())

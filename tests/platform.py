@@ -10,9 +10,9 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import TupleRow
 
-from pyreplctl import courses, deliveries, verification
+from pyreplctl import courses, deliveries, registration, verification
 from pyreplctl.config import USER_COLUMNS, Config
-from pyreplctl.courses import Registered, Request
+from pyreplctl.registration import Registered, Request
 from pyreplctl.verification import Result
 
 Connection = psycopg.Connection[TupleRow]
@@ -111,13 +111,15 @@ class Platform:
     ) -> tuple[Course, Registered]:
         """Register courses of a database that is there; delivers the backfill."""
         request = Request(keys, dsn, adopt=adopt, backfill=backfill)
-        done = courses.register(self.connection, self.config, request)
+        done = registration.register(self.connection, self.config, request)
         if backfill:
             self.deliver()
         connection = self.stack.enter_context(psycopg.connect(dsn, autocommit=True))
         return Course(done.name, dsn, connection), done
 
-    def user(self, number: int, username: str | None = None, *, profile: bool = True) -> int:
+    def user(
+        self, number: int, username: str | None = None, *, profile: bool = True
+    ) -> int:
         """Create a user, with a profile; returns the id."""
         name = username or f"user{number}"
         self.execute(

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from pyreplctl import courses, deliveries, portal, registrations, status
+from pyreplctl import courses, deliveries, portal, registration, registrations, status
+from pyreplctl import refresh as refreshing
 from pyreplctl.cli.output import SETTINGS, data, progress, table, talk
 from pyreplctl.config import Config
-from pyreplctl.courses import Registered, Request
 from pyreplctl.db import Connection, connect, fetch
 from pyreplctl.errors import Error, NotDelivered, UsageError
+from pyreplctl.registration import Registered
 
 app = typer.Typer(help="Course databases.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -53,10 +54,11 @@ def register(
     requests = registrations.requests(
         from_file, tuple(keys or ()), dsn, name, link, delivery, adopt, backfill
     )
-    done, stuck = [], {}
+    done: list[Registered] = []
+    stuck: dict[str, list[str]] = {}
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         for request in requests:
-            registered = courses.register(connection, config, request)
+            registered = registration.register(connection, config, request)
             done.append(registered)
             _tell(registered)
             if request.backfill and registered.courses:
@@ -200,7 +202,7 @@ def refresh(
 def _refresh(
     connection: Connection, config: Config, name: str, dsn: str | None, rebind: bool
 ) -> str:
-    changes = courses.refresh(connection, config, name, dsn, rebind=rebind)
+    changes = refreshing.refresh(connection, config, name, dsn, rebind=rebind)
     if not changes:
         return "unchanged"
     if stuck := _deliver(connection, [name]):
@@ -245,14 +247,13 @@ def unregister(
         bool, typer.Option("--purge", help="Erase the copies, too.")
     ] = False,
     forget: Annotated[
-        bool, typer.Option("--forget", help="The course database is gone: do not ask it.")
+        bool,
+        typer.Option("--forget", help="The course database is gone: do not ask it."),
     ] = False,
 ) -> None:
     """End replication to a course database; copies stay, or go with --purge."""
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
-        changes = courses.unregister(
-            connection, name, dsn, purge=purge, forget=forget
-        )
+        changes = courses.unregister(connection, name, dsn, purge=purge, forget=forget)
     data(changes, [f"{c.state} {c.object}" for c in changes])

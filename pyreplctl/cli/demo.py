@@ -19,7 +19,7 @@ def show(
         typer.Option(metavar="DIR", help="Keep the servers' files in this folder."),
     ] = None,
 ) -> int:
-    """Replicate between three databases on two servers of its own, and tell the story."""
+    """Replicate between three databases on two embedded servers, and tell the story."""
     from pyreplctl import demo
 
     return demo.run(keep)

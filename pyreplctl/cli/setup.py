@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pyreplctl import courses, portal, showing
+from pyreplctl import courses, locking, portal, removal, showing
 from pyreplctl.cli.output import SETTINGS, data, talk
 from pyreplctl.config import DEFAULT_FILE, EXAMPLE
 from pyreplctl.db import connect
@@ -42,7 +42,9 @@ def init(
 def install(
     check: Annotated[
         bool,
-        typer.Option("--check", help="Change nothing; exit 3 if anything would change."),
+        typer.Option(
+            "--check", help="Change nothing; exit 3 if anything would change."
+        ),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Change nothing; show what would change.")
@@ -59,7 +61,7 @@ def install(
         data(changes, [_line(c) for c in changes])
         talk(f"{len(changes)} objects would change" if changes else "all is current")
         return 3 if check and changes else 0
-    patience = portal.Patience(lock_timeout=seconds(lock_timeout))
+    patience = locking.Patience(lock_timeout=seconds(lock_timeout))
     changes = portal.install(dsn, config, patience)
     data(changes, [_line(c) for c in changes])
     done = sum(change.state != "unchanged" for change in changes)
@@ -89,7 +91,7 @@ def uninstall(
             except Error as error:
                 failed.append(f"{name}: {error}")
                 changes += courses.unregister(connection, name, forget=True)
-        changes += portal.uninstall(connection)
+        changes += removal.uninstall(connection)
     data(changes, [_line(c) for c in changes])
     for text in failed:
         talk(f"not reached, its schema pyrepl and link role are still there: {text}")

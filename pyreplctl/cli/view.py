@@ -108,7 +108,8 @@ def _tell(found: list[Result]) -> None:
         if result.error:
             talk(f"{result.name}: could not be looked at: {result.error}", "red")
         for example in result.examples:
-            talk(f"{result.name}: user {example.user_id}: {example.kind} in {example.table}")
+            user = f"{result.name}: user {example.user_id}"
+            talk(f"{user}: {example.kind} in {example.table}")
 
 
 def _document(result: Result) -> dict[str, object]:
@@ -117,4 +118,3 @@ def _document(result: Result) -> dict[str, object]:
         " examples"
     )
     return {key: getattr(result, key) for key in keys.split()}
-

@@ -1,0 +1,127 @@
+"""Refresh: a course database is brought to the present contract, code and portal."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from pyreplctl import (
+    course_side,
+    courses,
+    locking,
+    objects,
+    portal,
+    suitability,
+)
+from pyreplctl.config import Config
+from pyreplctl.contracts import Contract
+from pyreplctl.db import Connection, connect, driver_errors, fetch, without_secrets
+from pyreplctl.errors import NotSuitable
+from pyreplctl.objects import Change
+
+
+def refresh(
+    connection: Connection,
+    config: Config,
+    name: str,
+    dsn: str | None = None,
+    *,
+    rebind: bool = False,
+) -> list[Change]:
+    """Bring a course database to the present contract and code; return the changes.
+
+    A new contract is followed by a backfill. With `rebind` the database is bound to
+    this portal anew, the chain begins again, and all members are delivered.
+    """
+    portal.require_installed(connection)
+    contract = portal.installed_contract(connection, config)
+    number = courses.numbers(connection, [name])[name]
+    with (
+        locking.install_lock(connection),
+        connect(courses.administrator(connection, number, dsn), name) as course,
+    ):
+        agreed = suitability.check_course(course, connection, config, contract)
+        identity = portal.identity(connection)
+        held = course_side.binding(course)
+        _check_bound(held, identity, number, name, rebind=rebind)
+        with courses.delivery_stopped(connection, number):
+            changes = _refresh_both(
+                connection, course, config, contract, number, agreed, rebind=rebind
+            )
+            if dsn is not None:
+                connection.execute(
+                    "UPDATE pyrepl.database SET administrator = %s WHERE id = %s",
+                    (without_secrets(dsn), number),
+                )
+    return [change for change in changes if change.state != "unchanged"]
+
+
+def _check_bound(
+    held: course_side.Binding | None,
+    identity: str,
+    number: int,
+    name: str,
+    *,
+    rebind: bool,
+) -> None:
+    if rebind or (held and held.portal == identity and held.database_id == number):
+        return
+    what = f"is bound to portal {held.portal}" if held else "is not bound to a portal"
+    raise NotSuitable(
+        f"{name} {what}, not to this one ({identity})",
+        hint="If this portal is the one that should write it, run"
+        f' "pyreplctl course refresh --rebind {name}".',
+    )
+
+
+def _refresh_both(
+    connection: Connection,
+    course: Connection,
+    config: Config,
+    contract: Contract,
+    number: int,
+    agreed: list[tuple[Any, ...]],
+    *,
+    rebind: bool,
+) -> list[Change]:
+    row = fetch(
+        connection,
+        "SELECT c.fingerprint, d.link_role FROM pyrepl.database d"
+        " JOIN pyrepl.contract c ON c.id = d.contract_id WHERE d.id = %s",
+        number,
+    )[0]
+    changed = row["fingerprint"] != contract.fingerprint
+    with driver_errors("the course database"), course.transaction():
+        changes = course_side.prepare(
+            course, config, contract, agreed, row["link_role"]
+        )
+        course.execute(
+            "UPDATE pyrepl.binding SET fingerprint = %s", (contract.fingerprint,)
+        )
+        if rebind:
+            tag = uuid4()
+            identity = portal.identity(connection)
+            args = (identity, number, row["link_role"], contract.fingerprint, tag)
+            course_side.bind(course, *args)
+            connection.execute(
+                "DELETE FROM pyrepl.chain WHERE database_id = %s", (number,)
+            )
+            connection.execute(
+                "INSERT INTO pyrepl.chain (database_id, tag) VALUES (%s, %s)",
+                (number, tag),
+            )
+            changes.append(Change("binding", "replaced"))
+    connection.execute(
+        "UPDATE pyrepl.database SET contract_id = (SELECT id FROM pyrepl.contract"
+        " WHERE fingerprint = %s) WHERE id = %s",
+        (contract.fingerprint, number),
+    )
+    connection.execute(
+        "UPDATE pyrepl.health SET retry_at = NULL WHERE database_id = %s", (number,)
+    )
+    wanted = portal.database_objects(config, contract, number)
+    changes += objects.bring(connection, wanted)
+    if changed or rebind:
+        changes.append(Change(f"contract {contract.short}", "replaced"))
+        courses.backfill(connection, [number])
+    return changes

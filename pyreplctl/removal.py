@@ -1,0 +1,77 @@
+"""Removal: triggers, schema, rights and roles go without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from psycopg import errors as pg
+from psycopg import sql
+
+from pyreplctl.db import Connection, fetch, value
+from pyreplctl.locking import Patience, under_lock_timeout
+from pyreplctl.objects import Change
+from pyreplctl.rights import ROLES
+
+
+def uninstall(connection: Connection, patience: Patience | None = None) -> list[Change]:
+    """Remove every trace from the portal: triggers, schema, links, grants, roles.
+
+    Course databases are `courses.unregister`'s business; do these first.
+    """
+    changes = []
+    for row in fetch(
+        connection,
+        "SELECT c.oid::regclass::text AS table, array_agg(t.tgname::text) AS names"
+        " FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+        " WHERE t.tgname LIKE 'pyrepl\\_%%' AND c.relkind = 'r'"
+        " GROUP BY c.oid ORDER BY 1",
+    ):
+        drops = sql.SQL("; ").join(
+            sql.SQL("DROP TRIGGER {} ON {}").format(
+                sql.Identifier(name), sql.SQL(row["table"])
+            )
+            for name in row["names"]
+        )
+        under_lock_timeout(
+            connection,
+            row["table"],
+            patience or Patience(),
+            partial(_execute, connection, drops),
+        )
+        changes.append(Change(f"triggers {row['table']}", "dropped"))
+    return changes + drop_all(connection, list(ROLES))
+
+
+def _execute(connection: Connection, statement: sql.Composed) -> None:
+    connection.execute(statement)
+
+
+def drop_all(connection: Connection, roles: Sequence[str]) -> list[Change]:
+    """Drop schema pyrepl, what the roles own or may do here, and the roles.
+
+    A role that is still needed by another database of the cluster stays.
+    """
+    changes = []
+    with connection.transaction():
+        held = value(connection, "SELECT to_regnamespace('pyrepl') IS NOT NULL")
+        if held:
+            connection.execute("DROP SCHEMA pyrepl CASCADE")
+            changes.append(Change("schema pyrepl", "dropped"))
+        for role in roles:
+            if value(connection, "SELECT to_regrole(%s) IS NOT NULL", role):
+                connection.execute(
+                    sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role))
+                )
+    for role in roles:
+        if value(connection, "SELECT to_regrole(%s) IS NULL", role):
+            continue
+        try:
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+        except pg.DependentObjectsStillExist:
+            changes.append(
+                Change(f"role {role}", "unchanged", "another database uses it")
+            )
+        else:
+            changes.append(Change(f"role {role}", "dropped"))
+    return changes
