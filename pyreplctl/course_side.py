@@ -158,10 +158,10 @@ def _blank(course: Connection, config: Config, contract: Contract) -> sql.Compos
         for row in fetch(
             course,
             "SELECT DISTINCT a.attname::text AS name FROM pg_index i"
-            " JOIN pg_depend d ON d.objid = i.indexrelid"
-            "  AND d.classid = 'pg_class'::regclass AND d.refobjid = i.indrelid"
             " JOIN pg_attribute a ON a.attrelid = i.indrelid"
-            "  AND a.attnum = d.refobjsubid"
+            "  AND (a.attnum = ANY (i.indkey) OR EXISTS (SELECT FROM pg_depend d"
+            "   WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid"
+            "   AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum))"
             " WHERE i.indrelid = to_regclass(%s) AND i.indisunique",
             table.name,
         )

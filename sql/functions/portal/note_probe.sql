@@ -23,13 +23,13 @@ BEGIN
         INSERT INTO pyrepl.retry AS r
             (database_id, user_id, attempts, due_at, sqlstate, message, hint)
         VALUES (p_health.database_id, p_health.intent[1], 1,
-            CASE WHEN p_health.sqlstate <> 'PR020' THEN clock_timestamp() + '2 s' END,
+            CASE WHEN p_health.sqlstate <> 'PR020' THEN clock_timestamp() + interval '2 s' END,
             p_health.sqlstate, p_health.message, p_health.hint)
         ON CONFLICT (database_id, user_id) DO UPDATE
         SET attempts = r.attempts + 1, sqlstate = excluded.sqlstate,
             message = excluded.message, hint = excluded.hint,
             due_at = CASE WHEN excluded.due_at IS NOT NULL AND r.attempts < 6
-                THEN clock_timestamp() + '2 s' * 2 ^ r.attempts END;
+                THEN clock_timestamp() + interval '2 s' * 2 ^ r.attempts END;
         DELETE FROM pyrepl.outbox o WHERE o.ctid = ANY (ARRAY(
             SELECT w.ctid FROM pyrepl.outbox w
             WHERE w.database_id = p_health.database_id AND w.priority IN (0, 1)
