@@ -50,8 +50,8 @@ def test_the_comparison_sees_a_single_wrong_row(
     course, (dsn,) = few[0].course, dsns.values()
     with psycopg.connect(dsn) as connection:
         connection.execute(
-            "DELETE FROM student_courseenrollment WHERE user_id = %s",
-            (few[0].student,),
+            "DELETE FROM student_courseenrollment"
+            " WHERE id = (SELECT min(id) FROM student_courseenrollment)"
         )
     report = Report()
     compare(platform.dsn, {course: dsn}, few, report)
