@@ -7,6 +7,7 @@ DECLARE
     v_until timestamptz := pg_catalog.clock_timestamp() + p_for;
     v_database integer;
     v_announced integer[] := '{}';
+    v_outcome text;
     v_sqlstate text;
     v_message text;
     v_hint text;
@@ -20,7 +21,7 @@ BEGIN
             PERFORM pyrepl.tick('serve', pg_catalog.pg_backend_pid()::text);
             COMMIT;
         END IF;
-        v_worked := pyrepl.route() > 0;
+        v_worked := coalesce(pyrepl.route(), 0) > 0;
         COMMIT;
         FOREACH v_database IN ARRAY ARRAY(SELECT d FROM pyrepl.due() d) LOOP
             -- The first delivery of a call is announced; a database that kills this call
@@ -31,8 +32,8 @@ BEGIN
             END IF;
             v_sqlstate := NULL;
             BEGIN
-                v_worked := (SELECT d.outcome IN ('delivered', 'probed', 'isolating')
-                    FROM pyrepl.deliver(v_database) d) OR v_worked;
+                SELECT d.outcome INTO v_outcome FROM pyrepl.deliver(v_database) d;
+                v_worked := v_worked OR v_outcome IN ('delivered', 'probed', 'isolating');
             EXCEPTION WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE,
                     v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from pyreplctl import courses, registration, status
+from pyreplctl.config import Config
+from pyreplctl.embedded import Cluster
+from pyreplctl.portal import install
+from pyreplctl.worker import Worker
+from tests.conftest import NewCluster, NewCourse, NewPortal
+from tests.platform import Platform
+from tests.polling import until
+
+TOY = "edX/toy/2012_Fall"
+
+
+@contextmanager
+def working(dsn: str, jobs: int = 2) -> Iterator[Worker]:
+    worker = Worker(dsn, jobs)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        thread.join()
+
+
+def emails(course_users: Callable[[int], dict[str, object]], *ids: int) -> list[object]:
+    return [course_users(number).get("email") for number in ids]
+
+
+def test_worker_delivers_to_all_databases_and_is_seen(platform: Platform) -> None:
+    first, second = platform.course(TOY), platform.course("edX/other")
+    with working(platform.dsn):
+        platform.member(1, TOY, "edX/other")
+        until(lambda: first.users == second.users == [1])
+        until(lambda: status.read(platform.connection).clocks)
+        assert status.read(platform.connection).clocks[0].kind == "worker"
+    platform.assert_equal()
+
+
+def test_two_workers_share_the_work(platform: Platform) -> None:
+    course = platform.course(TOY)
+    with working(platform.dsn), working(platform.dsn):
+        for number in range(1, 101):
+            platform.member(number, TOY)
+        until(lambda: len(course.enrollments) == 100)
+    platform.assert_equal()
+
+
+@pytest.mark.failure
+def test_worker_delivers_when_a_course_server_is_back(
+    platform: Platform, new_cluster: NewCluster, new_course: NewCourse
+) -> None:
+    server = new_cluster()
+    near = platform.course("edX/near")
+    far = platform.course("edX/far", cluster=server)
+    with working(platform.dsn):
+        server.kill()
+        platform.member(1, "edX/near", "edX/far")
+        until(lambda: near.users == [1])
+        until(lambda: health(platform, far.name) == "backing_off")
+        server.start()
+        courses.resume(platform.connection, [far.name])
+        with psycopg.connect(far.dsn, autocommit=True) as again:
+            until(
+                lambda: again.execute("SELECT id FROM auth_user").fetchall() == [(1,)]
+            )
+    platform.assert_equal()
+
+
+def health(platform: Platform, name: str) -> str:
+    found = status.read(platform.connection).databases
+    return next(d.health for d in found if d.name == name)
+
+
+@pytest.mark.failure
+def test_worker_reconnects_to_a_restarted_portal(
+    new_cluster: NewCluster, new_portal: NewPortal, new_course: NewCourse
+) -> None:
+    server = new_cluster()
+    dsn, course_dsn = new_portal(cluster=server), new_course()
+    install(dsn, Config())
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        request = registration.Request((TOY,), course_dsn)
+        registration.register(connection, Config(), request)
+    with working(dsn), psycopg.connect(course_dsn, autocommit=True) as course:
+        server.kill()
+        server.start()
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            enroll_somebody(connection)
+        until(lambda: course.execute("SELECT id FROM auth_user").fetchall() == [(7,)])
+
+
+def enroll_somebody(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    connection.execute(
+        "INSERT INTO auth_user (id, username, first_name, last_name, email, password,"
+        " is_staff, is_active, is_superuser, last_login, date_joined)"
+        " VALUES (7, 'ada', '', '', 'ada@example.com', '', false, true, false,"
+        " now(), now())"
+    )
+    connection.execute(
+        "INSERT INTO student_courseenrollment (user_id, course_id) VALUES (7, %s)",
+        (TOY,),
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_run_ends_on_a_signal(platform: Platform, number: signal.Signals) -> None:
+    course = platform.course(TOY)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pyreplctl", "--quiet", "run", "--jobs", "1"],
+        env=os.environ | {"PYREPLCTL_PORTAL": platform.dsn},
+        stderr=subprocess.PIPE,
+    )
+    try:
+        platform.member(1, TOY)
+        until(lambda: course.users == [1])
+    finally:
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert b"stopped" in said
+
+
+def test_serve_does_the_same_work_from_sql(platform: Platform) -> None:
+    first, second = platform.course(TOY), platform.course("edX/other")
+    platform.member(1, TOY, "edX/other")
+    platform.execute("CALL pyrepl.serve('0 s')")
+    platform.execute("CALL pyrepl.serve('0 s')")
+    assert first.users == second.users == [1]
+    assert status.read(platform.connection).clocks[0].kind == "serve"
+
+
+def test_serve_goes_on_with_others_when_a_database_fails(platform: Platform) -> None:
+    broken, well = platform.course(TOY), platform.course("edX/other")
+    broken.execute("DROP TRIGGER pyrepl_apply ON pyrepl.inbox")
+    platform.member(1, TOY, "edX/other")
+    platform.execute("CALL pyrepl.serve('0.2 s')")
+    assert well.users == [1]
+    assert health(platform, broken.name) == "backing_off"
+
+
+@pytest.mark.failure
+def test_a_serve_that_died_with_its_connection_names_the_database(
+    platform: Platform,
+) -> None:
+    course = platform.course(TOY)
+    platform.execute(
+        "UPDATE pyrepl.health h SET serving = 2147483647 FROM pyrepl.database d"
+        " WHERE d.id = h.database_id AND d.name = %s",
+        course.name,
+    )
+    platform.member(1, TOY)
+    platform.execute("CALL pyrepl.serve('0.2 s')")
+    assert course.users == [1]
+    assert platform.rows("SELECT serving, health FROM pyrepl.health") == [(None, "ok")]
+
+
+def test_wait_returns_when_what_was_committed_is_delivered(platform: Platform) -> None:
+    course = platform.course(TOY)
+    platform.member(1, TOY)
+    late = status.wait(platform.connection, [], None, timeout=0)
+    assert late.unrouted
+    with working(platform.dsn):
+        done = status.wait(platform.connection, [], None, timeout=30)
+    assert (done.left, done.unrouted, course.users) == ({}, 0, [1])
+
+
+def test_wait_names_and_skips_paused_databases(platform: Platform) -> None:
+    course = platform.course(TOY)
+    courses.pause(platform.connection, [course.name])
+    platform.member(1, TOY)
+    platform.deliver()
+    done = status.wait(platform.connection, [], None, timeout=0)
+    assert (done.left, done.skipped) == ({}, [course.name])
+    assert course.users == []
+    courses.resume(platform.connection, [course.name])
+    platform.deliver()
+    assert course.users == [1]
+
+
+def test_status_asks_for_a_clock_where_something_waits(platform: Platform) -> None:
+    platform.course(TOY)
+    assert status.read(platform.connection).actions() == []
+    platform.member(1, TOY)
+    actions = status.read(platform.connection).actions()
+    assert "no clock has been seen" in actions[0]
+
+
+def test_a_frozen_course_holds_up_nobody_else(
+    platform: Platform, new_cluster: NewCluster
+) -> None:
+    server: Cluster = new_cluster()
+    frozen, well = platform.course("edX/far", cluster=server), platform.course(TOY)
+    with working(platform.dsn):
+        server.freeze()
+        try:
+            platform.member(1, "edX/far", TOY)
+            until(lambda: well.users == [1])
+            platform.member(2, "edX/far", TOY)
+            until(lambda: well.users == [1, 2])
+        finally:
+            server.thaw()
+        courses.resume(platform.connection, [frozen.name])
+        until(lambda: frozen.users == [1, 2])
