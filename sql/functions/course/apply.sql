@@ -33,7 +33,7 @@ BEGIN
         RETURN NEW;
     END IF;
     v_users := NEW.users::pyrepl.user_row[];
-    v_profiles := array_remove(NEW.profiles::pyrepl.profile_row[], NULL);
+    v_profiles := NEW.profiles::pyrepl.profile_row[];
     v_enrollments := NEW.enrollments::pyrepl.enrollment_row[];
 
     PERFORM pyrepl.remove_leftovers(

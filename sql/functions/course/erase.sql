@@ -32,9 +32,9 @@ BEGIN
     LOOP
         IF v_reference.readable THEN
             EXECUTE format(
-                'SELECT array_agg(u.{user_key_name}) FROM {user_table} u '
-                'WHERE u.{user_key_name} = ANY ($1) AND EXISTS ('
-                'SELECT FROM %s r WHERE r.%I = u.%I)',
+                'SELECT array_agg(u.%1$I) FROM %2$s u WHERE u.%1$I = ANY ($1) AND EXISTS ('
+                'SELECT FROM %3$s r WHERE r.%4$I = u.%5$I)',
+                {user_key_name}, {user_table_name}::regclass,
                 v_reference.relation, v_reference.referring, v_reference.referred)
                 INTO v_found USING p_users;
             v_referenced := v_referenced || v_found;

@@ -41,7 +41,8 @@ BEGIN
         coalesce(array_agg(x.generation), '{{}}') AS generations,
         coalesce(array_agg(x.member AND x.present), '{{}}') AS members,
         coalesce(array_agg(x.user_row)::text, '{{}}') AS users,
-        coalesce(array_agg(x.profile_row)::text, '{{}}') AS profiles,
+        coalesce((array_agg(x.profile_row)
+            FILTER (WHERE x.profile_row IS DISTINCT FROM NULL))::text, '{{}}') AS profiles,
         coalesce((
             SELECT array_agg(ROW({enrollment_values})::pyrepl.{enrollment_row})::text
             FROM person y
