@@ -26,7 +26,7 @@ class Database:
     state: str
     health: str
     courses: int
-    members: int
+    members: int | None
     pending: int
     oldest_pending_seconds: float | None
     retrying: int

@@ -51,7 +51,8 @@ BEGIN
     v_problem := pyrepl.contract_problem(v_database.contract_id);
     IF v_problem IS NOT NULL THEN
         RAISE '%', v_problem USING ERRCODE = 'PR012', HINT = format(
-            'Run "pyreplctl install", then "pyreplctl course refresh %s".', v_database.name);
+            'Run "pyreplctl install", then "pyreplctl course refresh %s".',
+            v_database.name);
     END IF;
 
     IF v_health.phase = 'probe' THEN
@@ -75,7 +76,11 @@ BEGIN
     END IF;
     PERFORM pyrepl.note_success(v_database, v_health, v_claim.last_ids);
     users := cardinality(v_claim.users);
-    outcome := CASE WHEN users > 0 THEN 'delivered' ELSE 'idle' END;
+    outcome := CASE WHEN users > 0 THEN 'delivered'
+        WHEN EXISTS (SELECT FROM pyrepl.retry r
+            WHERE r.database_id = p_database AND r.due_at <= clock_timestamp())
+            THEN 'isolating'
+        ELSE 'idle' END;
 END
 $deliver$;
 

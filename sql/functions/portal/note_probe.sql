@@ -1,6 +1,7 @@
 -- The empty push went through, so the database is well. Where it was not, start afresh;
 -- where it was, the dossiers of the failed batch are at fault: split it, or set the one
--- that failed alone aside. Part of deliver. Writes: health, retry, outbox.
+-- that failed alone aside. Its outbox rows stay: they may carry a newer change, and make
+-- claim try it once more. Part of deliver. Writes: health, retry.
 CREATE OR REPLACE FUNCTION pyrepl.note_probe(p_health pyrepl.health)
 RETURNS void
 LANGUAGE plpgsql
@@ -23,18 +24,14 @@ BEGIN
         INSERT INTO pyrepl.retry AS r
             (database_id, user_id, attempts, due_at, sqlstate, message, hint)
         VALUES (p_health.database_id, p_health.intent[1], 1,
-            CASE WHEN p_health.sqlstate <> 'PR020' THEN clock_timestamp() + interval '2 s' END,
+            CASE WHEN p_health.sqlstate <> 'PR020'
+                THEN clock_timestamp() + interval '2 s' END,
             p_health.sqlstate, p_health.message, p_health.hint)
         ON CONFLICT (database_id, user_id) DO UPDATE
         SET attempts = r.attempts + 1, sqlstate = excluded.sqlstate,
             message = excluded.message, hint = excluded.hint,
             due_at = CASE WHEN excluded.due_at IS NOT NULL AND r.attempts < 6
                 THEN clock_timestamp() + interval '2 s' * 2 ^ r.attempts END;
-        DELETE FROM pyrepl.outbox o WHERE o.ctid = ANY (ARRAY(
-            SELECT w.ctid FROM pyrepl.outbox w
-            WHERE w.database_id = p_health.database_id AND w.priority IN (0, 1)
-                AND w.user_id = p_health.intent[1] AND w.at <= p_health.failed_at
-            FOR UPDATE SKIP LOCKED));
     END IF;
     UPDATE pyrepl.health h
     SET phase = 'isolate', batch = v_half,
