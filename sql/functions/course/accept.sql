@@ -15,7 +15,8 @@ BEGIN
     IF v_binding.portal IS DISTINCT FROM p_portal THEN
         RAISE 'this course database belongs to portal %, the push came from portal %',
             v_binding.portal, p_portal USING ERRCODE = 'PR010',
-            HINT = 'If the portal has moved on purpose, run "pyreplctl course refresh --rebind".';
+            HINT = 'If the portal has moved on purpose, run '
+                '"pyreplctl course refresh --rebind".';
     END IF;
     IF v_binding.fingerprint IS DISTINCT FROM p_contract THEN
         RAISE 'this course database holds another contract than the portal sends in'
@@ -32,7 +33,8 @@ BEGIN
         -- The acknowledgement of the last push was lost.
         DELETE FROM pyrepl.chain c WHERE c.before = p_prev;
         IF NOT FOUND THEN
-            RAISE 'this push does not follow the last one: portal or course was restored, cloned or failed over'
+            RAISE 'this push does not follow the last one: portal or course was '
+                'restored, cloned or failed over'
                 USING ERRCODE = 'PR013',
                 HINT = 'Find out which one, then run "pyreplctl course refresh --rebind".';
         END IF;

@@ -1,6 +1,6 @@
 -- The inbox's INSTEAD OF UPDATE trigger: make this course database hold what the dossiers
 -- say, for the users they are about and for copies only. Answers with the copies it holds.
--- Errors leave without DETAIL and values: PostgreSQL's would hold the row, password and all.
+-- Errors leave without DETAIL and values: PostgreSQL's would hold the row, and a password.
 -- Writes: the three tables, copy, chain. Equal rows are neither locked nor rewritten.
 CREATE OR REPLACE FUNCTION pyrepl.apply()
 RETURNS trigger

@@ -11,7 +11,8 @@ BEGIN
     SET {enrollment_set}
     FROM unnest(p_enrollments) n
     JOIN pyrepl.copy c ON c.user_id = n.{enrollment_user}
-    WHERE t.{enrollment_key} = n.{enrollment_key} AND t.{enrollment_user} = n.{enrollment_user}
+    WHERE t.{enrollment_key} = n.{enrollment_key}
+        AND t.{enrollment_user} = n.{enrollment_user}
         AND ROW({enrollment_here})::record *<> ROW({enrollment_new})::record;
 
     INSERT INTO {enrollment_table} ({enrollment_columns})
@@ -21,7 +22,8 @@ BEGIN
     JOIN pyrepl.copy c ON c.user_id = n.{enrollment_user}
     WHERE NOT EXISTS (
         SELECT FROM {enrollment_table} t
-        WHERE t.{enrollment_key} = n.{enrollment_key} AND t.{enrollment_user} = n.{enrollment_user});
+        WHERE t.{enrollment_key} = n.{enrollment_key}
+            AND t.{enrollment_user} = n.{enrollment_user});
 END
 $write_enrollments$;
 

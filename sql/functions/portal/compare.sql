@@ -36,6 +36,6 @@ END
 $compare$;
 
 COMMENT ON FUNCTION pyrepl.compare(integer, bigint, bigint[]) IS
-    'buckets of users (or users of some buckets) whose rows differ between portal and course';
+    'buckets of users (or users of some buckets) whose rows differ at portal and course';
 REVOKE ALL ON FUNCTION pyrepl.compare(integer, bigint, bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pyrepl.compare(integer, bigint, bigint[]) TO pyrepl_monitor;

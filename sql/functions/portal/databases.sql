@@ -9,6 +9,7 @@ AS $databases$
     SELECT d.id, d.name, d.state FROM pyrepl.database d ORDER BY d.name;
 $databases$;
 
-COMMENT ON FUNCTION pyrepl.databases() IS 'numbers, names and states of the course databases';
+COMMENT ON FUNCTION pyrepl.databases() IS
+    'numbers, names and states of the course databases';
 REVOKE ALL ON FUNCTION pyrepl.databases() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pyrepl.databases() TO pyrepl_worker, pyrepl_monitor;

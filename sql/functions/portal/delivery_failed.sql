@@ -20,4 +20,5 @@ $delivery_failed$;
 COMMENT ON FUNCTION pyrepl.delivery_failed(integer, text, text, text) IS
     'records why deliver(database) raised; decides what the next deliver does';
 REVOKE ALL ON FUNCTION pyrepl.delivery_failed(integer, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pyrepl.delivery_failed(integer, text, text, text) TO pyrepl_worker;
+GRANT EXECUTE ON FUNCTION pyrepl.delivery_failed(integer, text, text, text)
+    TO pyrepl_worker;

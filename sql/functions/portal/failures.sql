@@ -1,7 +1,8 @@
 -- Why a database does not take what it should: its health, and the dossiers set aside.
 CREATE OR REPLACE FUNCTION pyrepl.failures(p_database integer)
 RETURNS TABLE (
-    user_id bigint, dead boolean, sqlstate text, message text, hint text, due_at timestamptz)
+    user_id bigint, dead boolean, sqlstate text, message text, hint text,
+    due_at timestamptz)
 LANGUAGE sql
 STABLE
 SECURITY DEFINER

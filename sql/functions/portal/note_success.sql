@@ -1,6 +1,6 @@
 -- What follows a batch that went through: batches grow again, marks move on, a database
 -- with no backfill left is active. Part of deliver.
--- Writes: health, retry, outbox_mark, database; each at most once a second when all is well.
+-- Writes: health, retry, outbox_mark, database; once a second at most when all is well.
 CREATE OR REPLACE FUNCTION pyrepl.note_success(
     p_database pyrepl.database, p_health pyrepl.health, p_last_ids bigint[])
 RETURNS void

@@ -10,7 +10,8 @@ BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE 'route and deliver run in READ COMMITTED only, not in %',
             upper(current_setting('transaction_isolation'))
-            USING ERRCODE = 'PR001', HINT = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED.';
+            USING ERRCODE = 'PR001',
+            HINT = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED.';
     END IF;
     IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
         RAISE 'route and deliver need a transaction of their own'
@@ -24,5 +25,6 @@ END
 $require_own_transaction$;
 
 COMMENT ON FUNCTION pyrepl.require_own_transaction() IS
-    'raises PR001 unless the transaction is READ COMMITTED and has written nothing; makes its commit durable';
+    'raises PR001 unless the transaction is READ COMMITTED and has written nothing; '
+    'makes its commit durable';
 REVOKE ALL ON FUNCTION pyrepl.require_own_transaction() FROM PUBLIC;

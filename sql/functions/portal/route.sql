@@ -126,6 +126,7 @@ END
 $route$;
 
 COMMENT ON FUNCTION pyrepl.route() IS
-    'moves changes to the outbox of every database concerned; returns how many, NULL if another session does';
+    'moves changes to the outbox of every database concerned; returns how many, '
+    'NULL if another session does';
 REVOKE ALL ON FUNCTION pyrepl.route() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pyrepl.route() TO pyrepl_worker;

@@ -31,5 +31,5 @@ END
 $send$;
 
 COMMENT ON FUNCTION pyrepl.send(pyrepl.database, bigint[]) IS
-    'pushes dossiers to a course database and records the copies it acknowledges; part of deliver';
+    'pushes dossiers to a course database and records its copies; part of deliver';
 REVOKE ALL ON FUNCTION pyrepl.send(pyrepl.database, bigint[]) FROM PUBLIC;

@@ -1,4 +1,4 @@
--- One row a course database: what is waiting, how deliveries go, what an operator must know.
+-- One row a course database: what waits, how deliveries go, what an operator must know.
 CREATE OR REPLACE FUNCTION pyrepl.status()
 RETURNS TABLE (
     name text, delivery text, effective_delivery text, state text, health text,
@@ -43,6 +43,7 @@ AS $status$
     ORDER BY d.name;
 $status$;
 
-COMMENT ON FUNCTION pyrepl.status() IS 'one row a course database: what pyreplctl status shows';
+COMMENT ON FUNCTION pyrepl.status() IS
+    'one row a course database: what pyreplctl status shows';
 REVOKE ALL ON FUNCTION pyrepl.status() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pyrepl.status() TO pyrepl_monitor;

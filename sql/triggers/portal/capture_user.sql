@@ -34,7 +34,8 @@ BEGIN
             SELECT array_agg(r.id), array_agg(r.id) FILTER (WHERE r.gone)
             INTO v_users, v_gone
             FROM (
-                SELECT coalesce(n.{user_key}, o.{user_key}) AS id, n.{user_key} IS NULL AS gone
+                SELECT coalesce(n.{user_key}, o.{user_key}) AS id,
+                    n.{user_key} IS NULL AS gone
                 FROM new_rows n FULL JOIN old_rows o ON o.{user_key} = n.{user_key}) r;
         EXCEPTION WHEN OTHERS THEN
             v_everyone := true;

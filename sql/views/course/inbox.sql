@@ -14,5 +14,6 @@ SELECT NULL::text AS portal,
     NULL::bigint[] AS copies;
 
 COMMENT ON VIEW pyrepl.inbox IS
-    'A push is one UPDATE of this view: contract, tags, the users it is about, and their rows as arrays of composites.';
+    'A push is one UPDATE of this view: contract, tags, the users it is about, and '
+    'their rows as arrays of composites.';
 GRANT SELECT, UPDATE ON pyrepl.inbox TO {link_role};
