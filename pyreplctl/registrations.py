@@ -23,6 +23,9 @@ class _Row(BaseModel):
     delivery: str = "queued"
 
 
+_MESSAGES = {"missing": "is missing", "extra_forbidden": "is no key of a database"}
+
+
 def requests(
     file: Path | None,
     keys: tuple[str, ...],
@@ -42,12 +45,17 @@ def requests(
     if file is None:
         if dsn is None:
             raise UsageError(
-                "no --dsn given", hint="Say how to reach the course database."
+                "no --dsn given",
+                hint="Say how to reach the course database, for example"
+                ' --dsn "host=courses dbname=forum user=postgres".',
             )
         _check_delivery(delivery)
         return [Request(keys, dsn, name, link, backfill, adopt)]
     if keys or dsn or name or link:
-        raise UsageError("--from goes without course keys, --dsn, --name and --link")
+        raise UsageError(
+            "--from goes without course keys, --dsn, --name and --link",
+            hint="Write these into the file.",
+        )
     found = []
     for place, row in _rows(file):
         try:
@@ -55,12 +63,27 @@ def requests(
         except ValidationError as error:
             problem = error.errors()[0]
             key = ".".join(str(part) for part in problem["loc"])
-            raise UsageError(f"{file}, {place}: {key}: {problem['msg']}") from error
+            text = _MESSAGES.get(problem["type"], problem["msg"])
+            raise UsageError(
+                f"{file}, {place}: {key}: {text}",
+                hint=f"The keys are {', '.join(_Row.model_fields)}.",
+            ) from error
+        if not parsed.courses:
+            raise UsageError(
+                f"{file}, {place}: courses: no course key",
+                hint="Name at least one course.",
+            )
         _check_delivery(parsed.delivery)
         found.append(
             Request(
                 parsed.courses, parsed.dsn, parsed.name, parsed.link, backfill, adopt
             )
+        )
+    if not found:
+        raise UsageError(
+            f"{file} names no course database",
+            hint="A CSV file begins with the line name,dsn,link,delivery,courses; a"
+            " TOML file has [[database]] tables with these keys.",
         )
     return found
 
@@ -68,22 +91,28 @@ def requests(
 def _check_delivery(delivery: str) -> None:
     if delivery != "queued":
         raise UsageError(
-            f"--delivery {delivery} is not available in this version",
+            f"delivery {delivery!r} is not available in this version",
             hint='Use "queued", the default.',
         )
 
 
 def _rows(file: Path) -> list[tuple[str, dict[str, Any]]]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         if file.suffix == ".toml":
             tables = tomllib.loads(text).get("database", [])
+            if not isinstance(tables, list):
+                tables = [tables]
             return [(f"database {n}", row) for n, row in enumerate(tables, 1)]
         lines = csv.DictReader(text.splitlines(), strict=True)
         return [
             (
                 f"line {lines.line_num}",
-                {key: value for key, value in row.items() if value}
+                {
+                    str(key or "after the last column"): value
+                    for key, value in row.items()
+                    if value
+                }
                 | {"courses": (row.get("courses") or "").split()},
             )
             for row in lines
@@ -91,4 +120,6 @@ def _rows(file: Path) -> list[tuple[str, dict[str, Any]]]:
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, csv.Error, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {file}: {error}") from error
+        raise UsageError(
+            f"cannot read {file}: {error}", hint="Write CSV or TOML, in UTF-8."
+        ) from error

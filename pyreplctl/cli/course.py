@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,74 +10,151 @@ import typer
 
 from pyreplctl import courses, deliveries, portal, registration, registrations, status
 from pyreplctl import refresh as refreshing
-from pyreplctl.cli.output import SETTINGS, data, progress, table, talk
+from pyreplctl.cli.output import (
+    SETTINGS,
+    complain,
+    count,
+    data,
+    progress,
+    table,
+    talk,
+)
 from pyreplctl.config import Config
-from pyreplctl.db import Connection, connect, fetch
+from pyreplctl.db import Connection, connect, fetch, without_secrets
 from pyreplctl.errors import Error, NotDelivered, UsageError
-from pyreplctl.registration import Registered
+from pyreplctl.registration import Registered, Request
 
-app = typer.Typer(help="Course databases.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Register, show, refresh, pause and unregister course databases.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="NAME…", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The course database's name.")
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME", show_default=False, help="Names of course databases."
+    ),
+]
 All = Annotated[bool, typer.Option("--all", help="All course databases.")]
 Dsn = Annotated[
-    str | None, typer.Option(metavar="DSN", help="A new administrator's way in.")
+    str | None,
+    typer.Option(
+        metavar="DSN",
+        help="The administrator's way in, if not the one kept at registration.",
+    ),
 ]
 
 
 @app.command()
 def register(
-    keys: Annotated[list[str] | None, typer.Argument(metavar="KEY…")] = None,
-    dsn: Annotated[
-        str | None, typer.Option(metavar="DSN", help="The administrator's way in.")
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY",
+            show_default=False,
+            help="Courses that this database hosts, exactly as the enrollment table has"
+            " them.",
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Default: the database's.")] = None,
+    dsn: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DSN",
+            help="The administrator's way into the course database. Kept without its"
+            " password.",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What to call it here. Default: the database's own name.",
+        ),
+    ] = None,
     link: Annotated[
         str | None,
         typer.Option(
-            metavar="CONNINFO", help="How the portal's server reaches it, if not so."
+            metavar="CONNINFO",
+            help="How the portal's server reaches it, where that differs from --dsn:"
+            " host, port, dbname, TLS settings.",
         ),
     ] = None,
-    delivery: Annotated[str, typer.Option(help="queued.")] = "queued",
+    delivery: Annotated[
+        str,
+        typer.Option(metavar="MODE", help="How dossiers are sent: queued."),
+    ] = "queued",
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take over accounts that are there.")
+        bool,
+        typer.Option(
+            "--adopt",
+            help="Take over accounts that are already there with the id and the"
+            " username of a member.",
+        ),
     ] = False,
     backfill: Annotated[
-        bool, typer.Option("--backfill/--no-backfill", help="Deliver all members now.")
+        bool,
+        typer.Option("--backfill/--no-backfill", help="Deliver all members now."),
     ] = True,
     from_file: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="Register many: CSV or TOML."),
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Register many: CSV with the columns name, dsn, link, delivery and"
+            " courses (separated by spaces), or TOML with [[database]] tables of these"
+            " keys (courses as a list).",
+        ),
     ] = None,
 ) -> int:
-    """Prepare a course database, link it, register its courses and backfill."""
+    """Prepare a course database and register its courses.
+
+    Links it, tries a push, registers the courses, and delivers all members with a
+    progress bar. All checks come before any change. Registering again adds courses, or
+    does nothing.
+    """
     config = SETTINGS.config()
     requests = registrations.requests(
         from_file, tuple(keys or ()), dsn, name, link, delivery, adopt, backfill
     )
     done: list[Registered] = []
-    stuck: dict[str, list[str]] = {}
+    failed: list[Error] = []
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         for request in requests:
-            registered = registration.register(connection, config, request)
-            done.append(registered)
-            _tell(registered)
-            if request.backfill and registered.courses:
-                stuck |= _deliver(connection, [registered.name])
-        talk(_clock(connection))
+            try:
+                done.append(_register(connection, config, request))
+            except Error as error:
+                if from_file is None or connection.broken:
+                    raise
+                failed.append(error)
+                complain(f"{request.name}: {error}", error.hint)
+        if done:
+            talk(_clock(connection))
     data(done, [f"{r.name}: {_what(r)}" for r in done])
-    if stuck:
+    return max((error.exit_code for error in failed), default=0)
+
+
+def _register(connection: Connection, config: Config, request: Request) -> Registered:
+    registered = registration.register(connection, config, request)
+    _tell(registered)
+    due = request.backfill and registered.courses
+    if due and (stuck := _deliver(connection, [registered.name])):
         raise NotDelivered(
-            "; ".join(f"{n}: {' | '.join(why)}" for n, why in stuck.items()),
-            hint='The database is registered. "pyreplctl status" tells how it goes on.',
+            "registered, but not everything could be delivered\n  "
+            + "\n  ".join(stuck[registered.name]),
+            hint='It stays queued and is tried again; see "pyreplctl status".',
         )
-    return 0
+    return registered
 
 
 def _what(done: Registered) -> str:
+    number = count(len(done.courses), "course")
     if done.created:
-        return f"registered with {len(done.courses)} courses"
-    return f"{len(done.courses)} courses added" if done.courses else "unchanged"
+        return f"registered with {number}"
+    return f"{number} added" if done.courses else "unchanged"
 
 
 def _tell(done: Registered) -> None:
@@ -92,9 +170,12 @@ def _clock(connection: Connection) -> str:
     alive = [c for c in status.read(connection).clocks if c.alive]
     if alive:
         return f"served by {alive[0].kind} {alive[0].name}"
+    dsn = shlex.quote(without_secrets(SETTINGS.dsn(SETTINGS.config())))
     return (
-        'no clock is running: start "pyreplctl run" as a service, or let cron run\n'
-        "  psql -c \"CALL pyrepl.serve('55 s')\" every minute"
+        "no clock is running, so later changes wait. Run this as a service:\n"
+        "  pyreplctl run\n"
+        "or put this into a crontab:\n"
+        f"  * * * * * psql {dsn} -c \"CALL pyrepl.serve('55 s')\""
     )
 
 
@@ -103,7 +184,7 @@ def _deliver(connection: Connection, names: list[str]) -> dict[str, list[str]]:
     deliveries.route(connection)
     totals = {d.name: d.pending for d in status.read(connection).databases}
     with progress() as bars:
-        tasks = {n: bars.add_task(n, total=totals[n]) for n in chosen}
+        tasks = {n: bars.add_task(n, total=totals[n] or None) for n in chosen}
         return deliveries.until_empty(
             connection, chosen, lambda n, users: bars.advance(tasks[n], users)
         )
@@ -111,7 +192,10 @@ def _deliver(connection: Connection, names: list[str]) -> dict[str, list[str]]:
 
 @app.command(name="list")
 def list_databases() -> None:
-    """List the course databases."""
+    """List the course databases.
+
+    With their state, and how many courses and members each has.
+    """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
@@ -120,12 +204,13 @@ def list_databases() -> None:
         found,
         ("name", "delivery", "state", "health", "courses", "members"),
         [(d.name, d.delivery, d.state, d.health, d.courses, d.members) for d in found],
+        rare={"delivery": "queued"},
     )
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Show one course database, its links and its courses."""
+def show(name: Name) -> None:
+    """Show one course database, its link and its courses."""
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
@@ -148,15 +233,21 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
 
 @app.command(name="set")
 def set_course(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: Name,
     remove_course: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="End the hosting of a course here."),
+        typer.Option(
+            metavar="KEY",
+            help="A course that this database is to host no longer; may be repeated.",
+        ),
     ] = None,
 ) -> None:
-    """Change a course database."""
+    """Change what a course database hosts."""
     if not remove_course:
-        raise UsageError("nothing to set", hint="Use --remove-course KEY.")
+        raise UsageError(
+            "nothing to set",
+            hint=f"pyreplctl course set {name} --remove-course KEY",
+        )
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
@@ -168,7 +259,12 @@ def set_course(
 def _chosen(connection: Connection, names: list[str] | None, every: bool) -> list[str]:
     portal.require_installed(connection)
     if bool(names) == every:
-        raise UsageError("name course databases, or use --all")
+        raise UsageError(
+            "names and --all exclude each other"
+            if every
+            else "no course database named",
+            hint="Name course databases, or use --all.",
+        )
     return list(courses.numbers(connection, names or []))
 
 
@@ -178,23 +274,35 @@ def refresh(
     every: All = False,
     dsn: Dsn = None,
     rebind: Annotated[
-        bool, typer.Option("--rebind", help="Bind to this portal anew and redeliver.")
+        bool,
+        typer.Option(
+            "--rebind",
+            help="Bind it to this portal anew and deliver all members again: after a"
+            " restore, a move, or a failover with loss.",
+        ),
     ] = False,
 ) -> int:
-    """Bring course databases to the present contract and code."""
+    """Bring course databases to the present contract and code.
+
+    What the portal gained is added and backfilled. Exit code 1 if one could not be
+    refreshed; the others are.
+    """
     config = SETTINGS.config()
     failed = 0
     done: dict[str, Any] = {}
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         chosen = _chosen(connection, names, every)
         if dsn and len(chosen) > 1:
-            raise UsageError("--dsn goes with one course database")
+            raise UsageError(
+                "--dsn goes with one course database",
+                hint="Name the one that it leads to.",
+            )
         for name in chosen:
             try:
                 done[name] = _refresh(connection, config, name, dsn, rebind)
             except Error as error:
                 failed += 1
-                talk(f"{name}: {error}\n  {error.hint or ''}", "red")
+                complain(f"{name}: {error}", error.hint)
     data(done, [f"{name}: {text}" for name, text in done.items()])
     return 1 if failed else 0
 
@@ -206,13 +314,20 @@ def _refresh(
     if not changes:
         return "unchanged"
     if stuck := _deliver(connection, [name]):
-        raise NotDelivered("; ".join(stuck[name]))
-    return f"{len(changes)} objects changed"
+        raise NotDelivered(
+            "refreshed, but not everything could be delivered\n  "
+            + "\n  ".join(stuck[name]),
+            hint='It stays queued and is tried again; see "pyreplctl status".',
+        )
+    return f"{count(len(changes), 'object')} changed"
 
 
 @app.command()
 def pause(names: Names = None, every: All = False) -> None:
-    """Stop delivering; what changes meanwhile waits."""
+    """Stop delivering to course databases.
+
+    What changes meanwhile waits. Prints those that were not paused before.
+    """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         done = courses.pause(connection, _chosen(connection, names, every))
@@ -221,7 +336,10 @@ def pause(names: Names = None, every: All = False) -> None:
 
 @app.command()
 def resume(names: Names = None, every: All = False) -> None:
-    """Deliver again, and at once where a database is backing off."""
+    """Deliver again to paused course databases.
+
+    And at once where one is backing off after a failure.
+    """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         done = courses.resume(connection, _chosen(connection, names, every))
@@ -230,7 +348,10 @@ def resume(names: Names = None, every: All = False) -> None:
 
 @app.command(name="rotate-password")
 def rotate_password(names: Names = None, every: All = False, dsn: Dsn = None) -> None:
-    """Give link roles new passwords."""
+    """Give link roles new passwords.
+
+    Generated, set at the course and in the portal's user mapping, and never shown.
+    """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         chosen = _chosen(connection, names, every)
@@ -241,17 +362,22 @@ def rotate_password(names: Names = None, every: All = False, dsn: Dsn = None) ->
 
 @app.command()
 def unregister(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: Name,
     dsn: Dsn = None,
     purge: Annotated[
-        bool, typer.Option("--purge", help="Erase the copies, too.")
+        bool, typer.Option("--purge", help="Erase the copies as well.")
     ] = False,
     forget: Annotated[
         bool,
-        typer.Option("--forget", help="The course database is gone: do not ask it."),
+        typer.Option(
+            "--forget", help="Do not ask the course database: it is gone for good."
+        ),
     ] = False,
 ) -> None:
-    """End replication to a course database; copies stay, or go with --purge."""
+    """End replication to a course database.
+
+    Removes all that registration made, on both sides. Copies stay, or go with --purge.
+    """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)

@@ -7,13 +7,20 @@ from typing import Annotated
 import typer
 
 from pyreplctl import courses, deliveries, portal, status
-from pyreplctl.cli.output import SETTINGS, data, progress, talk
+from pyreplctl.cli.output import SETTINGS, count, data, progress, talk
 from pyreplctl.cli.setup import seconds
 from pyreplctl.db import Connection, connect
 from pyreplctl.errors import NotDelivered, UsageError
 from pyreplctl.worker import Worker
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="NAME…", show_default=False)]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME",
+        show_default=False,
+        help="Names of course databases; all if none is named.",
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,10 +32,17 @@ def add_to(app: typer.Typer) -> None:
 def backfill(
     names: Names = None,
     users: Annotated[
-        str | None, typer.Option(metavar="ID…", help="Ids, separated by commas.")
+        str | None,
+        typer.Option(
+            metavar="ID,ID", help="Only these users, by id, separated by commas."
+        ),
     ] = None,
 ) -> None:
-    """Queue dossiers again, of all members or of some users, and deliver them."""
+    """Queue dossiers again and deliver them.
+
+    Those of all members, or of some users. Rows that are equal are not written. Exit
+    code 1 if something could not be delivered.
+    """
     config = SETTINGS.config()
     ids = _ids(users)
     with connect(SETTINGS.dsn(config), "the portal") as connection:
@@ -41,19 +55,32 @@ def backfill(
 
 
 def _ids(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
     try:
-        return [int(part) for part in text.split(",")] if text is not None else None
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no list of user ids") from error
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(-(2**63) <= number < 2**63 for number in found):
+        raise UsageError(
+            f"--users {text!r} is no list of user ids",
+            hint='Write for example "--users 17,42".',
+        )
+    return found
 
 
 def deliver(
     names: Names = None,
     until_empty: Annotated[
-        bool, typer.Option("--until-empty", help="Until nothing is left to deliver.")
+        bool,
+        typer.Option("--until-empty", help="Go on until nothing is left to deliver."),
     ] = False,
 ) -> None:
-    """Route and deliver what is due, one batch a database or until nothing is left."""
+    """Route and deliver what is due.
+
+    One batch for each database, or all there is. Exit code 1 if something could not be
+    delivered, with what and why.
+    """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
@@ -69,47 +96,70 @@ def _deliver(connection: Connection, chosen: dict[str, int]) -> None:
     with progress() as bars:
         tasks = {name: bars.add_task(name, total=None) for name in chosen}
 
-        def count(name: str, users: int) -> None:
+        def note(name: str, users: int) -> None:
             sent[name] += users
             bars.advance(tasks[name], users)
 
-        stuck = deliveries.until_empty(connection, chosen, count)
-    data(sent, [f"{name}: {users} dossiers delivered" for name, users in sent.items()])
+        stuck = deliveries.until_empty(connection, chosen, note)
+    data(sent, [f"{name}: {count(n, 'dossier')} delivered" for name, n in sent.items()])
     _raise(stuck)
 
 
 def _raise(stuck: dict[str, list[str]]) -> None:
     if stuck:
+        lines = [f"{name}: {why}" for name, each in stuck.items() for why in each]
         raise NotDelivered(
-            "\n".join(f"{name}: {why}" for name, each in stuck.items() for why in each),
-            hint='It stays queued. "pyreplctl status" tells how it goes on.',
+            "not everything could be delivered\n  " + "\n  ".join(lines),
+            hint='It stays queued and is tried again; see "pyreplctl status".',
         )
 
 
 def run(
     jobs: Annotated[
-        int, typer.Option(min=1, max=64, help="Databases to serve at once.")
+        int,
+        typer.Option(
+            min=1, max=64, metavar="N", help="Course databases to serve at once."
+        ),
     ] = 4,
 ) -> None:
-    """Route and deliver until SIGTERM or SIGINT; several workers may run."""
+    """Route and deliver until SIGTERM or SIGINT: the worker.
+
+    It finishes the batch in hand when it is told to stop, and reconnects to a portal
+    that was away. Several workers may run.
+    """
     config = SETTINGS.config()
     Worker(SETTINGS.dsn(config), jobs).run_until_signal()
 
 
 def wait(
     names: Names = None,
-    user: Annotated[int | None, typer.Option(help="Only this user's.")] = None,
-    timeout: Annotated[str, typer.Option(help="How long.")] = "30s",
+    user: Annotated[
+        int | None, typer.Option(metavar="ID", help="Wait for this user's only.")
+    ] = None,
+    timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="How long to wait at most.")
+    ] = "30s",
 ) -> int:
-    """Return when all that was committed before is delivered; 1 at the time-out."""
+    """Wait until what was committed is delivered.
+
+    Returns when all that was committed before the call is. It waits for a clock and delivers nothing itself. Paused databases are named and
+    skipped. Exit code 1 at the time-out, with what still waits.
+    """
     config = SETTINGS.config()
+    limit = seconds(timeout)
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
-        done = status.wait(connection, names or [], user, seconds(timeout))
+        done = status.wait(connection, names or [], user, limit)
     for name in done.skipped:
         talk(f"{name} is paused and was not waited for")
-    lines = [f"{name}: {pairs} dossiers wait" for name, pairs in done.left.items()]
+    lines = [
+        f"{name}: {count(pairs, 'dossier')} not yet delivered"
+        for name, pairs in done.left.items()
+    ]
     if done.unrouted:
-        lines.append(f"{done.unrouted} changes are not routed yet")
+        lines.append(f"{count(done.unrouted, 'change')} not yet routed")
     data(done, lines)
-    return 1 if lines else 0
+    if lines:
+        return 1
+    talk("everything committed before is delivered")
+    return 0

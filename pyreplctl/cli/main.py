@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import psycopg
 import typer
 
@@ -30,6 +30,10 @@ for module in (setup, delivery, view, demo):
 
 _FLAGS = ("--json", "--quiet", "--verbose", "--no-color")
 _VALUES = ("--portal", "--config")
+# Root of typer's own errors. Its place differs between versions of typer, its
+# descendant does not.
+_Misuse: type[Exception] = typer.BadParameter.__mro__[1]
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
 def _version(wanted: bool) -> None:
@@ -38,34 +42,46 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(epilog="Global options may also stand after the command.")
 def _global(
     portal: Annotated[
         str | None,
         typer.Option(
-            metavar="DSN", help="The portal; else PYREPLCTL_PORTAL, else the file."
+            metavar="DSN",
+            help="The portal database: a URI, key=value pairs or service=NAME. Default:"
+            " $PYREPLCTL_PORTAL, else [portal] dsn in the configuration.",
         ),
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Configuration [./pyreplctl.toml]."),
+        typer.Option(
+            metavar="FILE",
+            help="The configuration. Default: ./pyreplctl.toml where that exists.",
+        ),
     ] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="One JSON document on stdout.")
+        bool, typer.Option("--json", help="Print one JSON document on stdout.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="Only data and errors.")
+        bool, typer.Option("--quiet", help="Print only data and errors.")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="More about what is done.")
+        bool, typer.Option("--verbose", help="Log more of what is done.")
     ] = False,
     no_color: Annotated[
-        bool, typer.Option("--no-color", help="No colours (also NO_COLOR).")
+        bool,
+        typer.Option(
+            "--no-color",
+            help="No colours; nor are there with $NO_COLOR, or away from a terminal.",
+        ),
     ] = False,
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_version, is_eager=True, help="Show the version."
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Print the version and end.",
         ),
     ] = False,
 ) -> None:
@@ -74,8 +90,9 @@ def _global(
     SETTINGS.portal, SETTINGS.config_file = portal, config
     SETTINGS.json, SETTINGS.quiet, SETTINGS.verbose = json, quiet, verbose
     SETTINGS.no_color = no_color
+    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
+        level=level,
         format="%(asctime)s %(levelname)s %(message)s",
         stream=sys.stderr,
         force=True,
@@ -109,24 +126,44 @@ def ordered(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     """Run a command and end the process: 0 done, 1 failed, 2 usage, 3 action needed."""
+    sys.exit(_run(ordered(sys.argv[1:])))
+
+
+def _run(arguments: list[str]) -> int:
     try:
-        code = app(ordered(sys.argv[1:]), standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        code = 2
-    except click.UsageError as error:
-        error.show()
-        code = 2
-    except click.Abort:
-        complain("interrupted", "What was done so far stays; run the command again.")
-        code = 1
+        code = app(arguments or ["--help"], standalone_mode=False)
+    except typer.Abort:
+        complain("not confirmed", "Nothing was changed.")
+        return 1
+    except _Misuse as error:
+        _correct(error)
+        return 2
     except Error as error:
         complain(str(error), error.hint)
-        code = error.exit_code
+        return error.exit_code
     except psycopg.Error as error:
         complain(" ".join(str(error).split()), None)
-        code = 1
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has had enough. Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:
         complain("interrupted", "What was done so far stays; run the command again.")
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _correct(error: Exception) -> None:
+    """Print what is wrong with a command line, or the help of a group of commands."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError" and context:
+        sys.stderr.write(f"{context.get_help()}\n")
+        return
+    message = getattr(error, "format_message", error.__str__)()
+    path = context.command_path if context else "pyreplctl"
+    complain(
+        message[:1].lower() + message[1:].rstrip("."), f'"{path} --help" explains.'
+    )

@@ -6,7 +6,8 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,10 +15,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from pyreplctl import config as configuration
 from pyreplctl.config import Config
+
+Row = Sequence[object]
 
 
 @dataclass
@@ -44,9 +46,17 @@ SETTINGS = Settings()
 
 
 def _console(*, stderr: bool) -> Console:
-    plain = SETTINGS.no_color or "NO_COLOR" in os.environ
+    stream = sys.stderr if stderr else sys.stdout
+    # Texts hold course keys: nothing in them may be taken for markup, :emoji: or a
+    # number to be coloured. FORCE_COLOR does not make a file a terminal.
     return Console(
-        stderr=stderr, no_color=plain, highlight=False, soft_wrap=True, markup=False
+        file=stream,
+        force_terminal=stream.isatty(),
+        no_color=SETTINGS.no_color or bool(os.environ.get("NO_COLOR")),
+        emoji=False,
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
 
 
@@ -67,31 +77,117 @@ def complain(message: str, hint: str | None) -> None:
 def data(document: Any, lines: Iterable[str] = ()) -> None:
     """Print a result: the document with --json, else the lines."""
     if SETTINGS.json:
-        json.dump(document, sys.stdout, default=_plain, indent=2, ensure_ascii=False)
-        sys.stdout.write("\n")
+        text = json.dumps(document, default=_plain, indent=2, ensure_ascii=False)
+        sys.stdout.write(f"{text}\n")
     else:
+        console = _console(stderr=False)
         for line in lines:
-            _console(stderr=False).print(line)
+            console.print(line)
 
 
-def table(document: Any, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a result as a table, or the document with --json."""
+def table(
+    document: Any,
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    *,
+    rare: Mapping[str, object] = {},
+    notes: Sequence[str] = (),
+) -> None:
+    """Print a result as a table, or the document with --json.
+
+    A file or a pipe gets all columns. At a terminal the `rare` ones are left out where
+    every row has the usual value, and those in `notes` become lines below.
+    """
     if SETTINGS.json:
         data(document)
         return
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        shown.add_column(column)
+    console = _console(stderr=False)
+    if not console.is_terminal:
+        lines = columns_of(columns, rows)
+    else:
+        lines = [*narrow(columns, rows, rare, notes, console.width)]
+    for number, line in enumerate(lines):
+        bold = number == 0 and console.is_terminal and not console.no_color
+        console.print(line, style="bold" if bold else None)
+
+
+def narrow(
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    rare: Mapping[str, object],
+    notes: Sequence[str],
+    width: int,
+) -> Iterable[str]:
+    """Return a table that fits a terminal: as columns, else a paragraph a row."""
+    shown = [
+        place
+        for place, name in enumerate(columns)
+        if name not in notes
+        and (name not in rare or any(row[place] != rare[name] for row in rows))
+    ]
+    names = [columns[place] for place in shown]
+    cells = [[row[place] for place in shown] for row in rows]
+    lines = columns_of(names, cells)
+    if max(map(len, lines)) <= width:
+        yield from lines
+    else:
+        for kept in cells:
+            facts = [f"{n} {_cell(c)}" for n, c in zip(names, kept, strict=True)]
+            yield _cell(kept[0])
+            yield textwrap.fill(
+                ", ".join(facts[1:]), width, initial_indent="  ", subsequent_indent="  "
+            )
     for row in rows:
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
-    _console(stderr=False).print(shown)
+        for name, cell in zip(columns, row, strict=True):
+            if name in notes and cell:
+                yield f"{row[0]}: {name}: {cell}"
+
+
+def columns_of(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """Return lines with aligned columns, numbers to the right, nothing cut.
+
+    >>> columns_of(["name", "users"], [["forum", 12], ["wiki", 7]])
+    ['name   users', 'forum     12', 'wiki       7']
+    """
+    cells: list[list[str]] = [
+        list(columns),
+        *([_cell(cell) for cell in row] for row in rows),
+    ]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
+    right = [
+        any(isinstance(row[place], int | float) for row in rows)
+        for place in range(len(columns))
+    ]
+    return [
+        "  ".join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in cells
+    ]
+
+
+def _cell(cell: object) -> str:
+    return "" if cell is None else str(cell)
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> count(1, "course"), count(2, "dossier"), count(0, "copy")
+    ('1 course', '2 dossiers', '0 copies')
+    """
+    if number == 1:
+        return f"1 {noun}"
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {plural}"
 
 
 def progress() -> Progress:
     """Return a progress bar on stderr, shown only on a terminal."""
     console = _console(stderr=True)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         console=console,

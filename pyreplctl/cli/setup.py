@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pyreplctl import courses, locking, portal, removal, showing
-from pyreplctl.cli.output import SETTINGS, data, talk
+from pyreplctl.cli.output import SETTINGS, complain, count, data, talk
 from pyreplctl.config import DEFAULT_FILE, EXAMPLE
 from pyreplctl.db import connect
 from pyreplctl.errors import Error, UsageError
@@ -24,9 +25,14 @@ def add_to(app: typer.Typer) -> None:
 
 
 def init(
-    file: Annotated[Path, typer.Argument(help="Where to write it.")] = DEFAULT_FILE,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where to write it.")
+    ] = DEFAULT_FILE,
 ) -> None:
-    """Write a commented pyreplctl.toml with every key at its default."""
+    """Write a commented pyreplctl.toml.
+
+    It has every key at its default. A file that is there is never overwritten.
+    """
     try:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(EXAMPLE)
@@ -43,47 +49,58 @@ def install(
     check: Annotated[
         bool,
         typer.Option(
-            "--check", help="Change nothing; exit 3 if anything would change."
+            "--check",
+            help="Change nothing; exit code 3 if anything would be changed.",
         ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Change nothing; show what would change.")
+        bool, typer.Option("--dry-run", help="Change nothing; list what would change.")
     ] = False,
     lock_timeout: Annotated[
-        str, typer.Option(help="Longest wait for the lock of a table.")
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="Longest wait for the lock of one of the three tables; tried again"
+            " with pauses, in which writers go on.",
+        ),
     ] = "2s",
 ) -> int:
-    """Bring the portal to the desired state; made to run at every deployment."""
+    """Bring the portal to the desired state.
+
+    Roles, extension, tables, functions and triggers; prints a line an object: created,
+    replaced, unchanged or dropped. Made to run at every deployment: the second run
+    changes nothing.
+    """
     config = SETTINGS.config()
     dsn = SETTINGS.dsn(config)
     if check or dry_run:
         changes = portal.check(dsn, config)
         data(changes, [_line(c) for c in changes])
-        talk(f"{len(changes)} objects would change" if changes else "all is current")
+        would = f"{count(len(changes), 'object')} would change"
+        talk(would if changes else "all is current")
         return 3 if check and changes else 0
     patience = locking.Patience(lock_timeout=seconds(lock_timeout))
     changes = portal.install(dsn, config, patience)
     data(changes, [_line(c) for c in changes])
     done = sum(change.state != "unchanged" for change in changes)
-    talk(f"{done} of {len(changes)} objects changed")
+    talk(f"{done} of {count(len(changes), 'object')} changed")
     return 0
 
 
 def uninstall(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
 ) -> int:
-    """Remove every trace, at the portal and at the courses; copies stay."""
+    """Remove every trace from the portal and all courses.
+
+    Copies stay as they are. Exit code 1 if a course database could not be reached: it
+    is named, and its schema pyrepl and link role are still there.
+    """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
         names = list(courses.numbers(connection, []))
         if not yes:
-            typer.confirm(
-                f"Remove pyreplctl from {connection.info.dbname} and"
-                f" {len(names)} course databases?",
-                abort=True,
-                err=True,
-            )
+            _confirm(connection.info.dbname, len(names))
         changes, failed = [], []
         for name in names:
             try:
@@ -94,17 +111,46 @@ def uninstall(
         changes += removal.uninstall(connection)
     data(changes, [_line(c) for c in changes])
     for text in failed:
-        talk(f"not reached, its schema pyrepl and link role are still there: {text}")
+        complain(
+            f"its schema pyrepl and its link role are still there: {text}",
+            "At that database, as an administrator: DROP SCHEMA pyrepl CASCADE;"
+            " DROP OWNED BY each role named pyrepl_… and DROP ROLE it.",
+        )
     return 1 if failed else 0
 
 
+def _confirm(portal_name: str, databases: int) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "uninstall asks first, and there is no terminal", hint="Use --yes."
+        )
+    typer.confirm(
+        f"Remove pyreplctl from {portal_name} and"
+        f" {count(databases, 'course database')}?",
+        abort=True,
+        err=True,
+    )
+
+
 def show_sql(
-    side: Annotated[str, typer.Argument(help="portal or course.")] = "portal",
+    side: Annotated[
+        str,
+        typer.Argument(
+            metavar="SIDE",
+            help="portal: what install runs; course: what register runs.",
+        ),
+    ] = "portal",
 ) -> None:
-    """Print the SQL that install or register would run."""
+    """Print the SQL that install or register would run.
+
+    In the order in which it is run, and without passwords; nothing of it is run.
+    """
     config = SETTINGS.config()
     if side not in ("portal", "course"):
-        raise UsageError(f"{side} is neither portal nor course")
+        raise UsageError(
+            f"{side!r} is no side of the installation",
+            hint='Use "pyreplctl sql portal" or "pyreplctl sql course".',
+        )
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         text = showing.statements(connection, config, side)
     data({"sql": text}, [text])

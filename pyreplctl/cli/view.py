@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Annotated
 
@@ -9,11 +10,18 @@ import typer
 from rich.console import Console
 
 from pyreplctl import portal, status, verification
-from pyreplctl.cli.output import SETTINGS, table, talk
+from pyreplctl.cli.output import SETTINGS, count, data, table, talk
 from pyreplctl.db import Connection, connect
 from pyreplctl.verification import Result
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="NAME…", show_default=False)]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME",
+        show_default=False,
+        help="Names of course databases; all if none is named.",
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,27 +32,56 @@ def add_to(app: typer.Typer) -> None:
 
 def show_status(
     watch: Annotated[
-        bool, typer.Option("--watch", help="Again every second, until interrupted.")
+        bool,
+        typer.Option("--watch", help="Show it again every second, until Ctrl-C."),
     ] = False,
 ) -> int:
-    """Show how each course database does; exit 3 when somebody must act."""
+    """Show how each course database does.
+
+    What somebody must do is said below, and makes the exit code 3: nothing serves what
+    waits, a dead letter, a database that refuses or waits for a contract.
+    """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
-        while watch:
-            Console().clear()
-            _show(connection)
-            time.sleep(1)
+        try:
+            while watch:
+                if sys.stdout.isatty():
+                    Console().clear()
+                _show(connection)
+                time.sleep(1)
+        except KeyboardInterrupt:
+            return 0
         return _show(connection)
+
+
+_STATUS = (
+    "name",
+    "delivery",
+    "state",
+    "health",
+    "courses",
+    "members",
+    "pending",
+    "oldest",
+    "retrying",
+    "dead",
+    "pending columns",
+    "last error",
+)
 
 
 def _show(connection: Connection) -> int:
     found = status.read(connection)
-    actions = found.actions()
-    columns = ("name", "delivery", "state", "health", "courses", "members", "pending")
     rows = [
         (
-            *(getattr(d, column) for column in columns),
+            d.name,
+            d.delivery,
+            d.state,
+            d.health,
+            d.courses,
+            d.members,
+            d.pending,
             _age(d.oldest_pending_seconds),
             d.retrying,
             d.dead,
@@ -55,47 +92,73 @@ def _show(connection: Connection) -> int:
     ]
     table(
         found,
-        (*columns, "oldest", "retrying", "dead", "pending columns", "last error"),
+        _STATUS,
         rows,
+        rare={"delivery": "queued", "oldest": None, "retrying": 0, "dead": 0},
+        notes=("pending columns", "last error"),
     )
+    if not found.databases:
+        talk('no course database yet: "pyreplctl course register" adds one')
     clocks = [f"{c.kind} {c.name}" for c in found.clocks if c.alive]
-    talk(f"unrouted changes: {found.unrouted}; clocks: {', '.join(clocks) or 'none'}")
+    talk(f"changes not yet routed: {found.unrouted}")
+    talk(f"clocks: {', '.join(clocks) or 'none'}")
+    actions = found.actions()
     for action in actions:
         talk(f"to do: {action}", "yellow")
     return 3 if actions else 0
 
 
 def _age(seconds: float | None) -> str | None:
-    return None if seconds is None else f"{seconds:.0f} s"
+    if seconds is None:
+        return None
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def verify(
     names: Names = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Deliver what differs again, look again.")
+        bool,
+        typer.Option(
+            "--repair", help="Deliver the users that differ again, then look again."
+        ),
     ] = False,
     max_examples: Annotated[
-        int, typer.Option(min=0, help="Differences to list for each database.")
+        int,
+        typer.Option(min=0, metavar="N", help="Differences to list for each database."),
     ] = 20,
 ) -> int:
-    """Compare all data of the course databases with the portal; exit 3 on drift."""
+    """Compare the data of course databases with the portal.
+
+    Exit code 0: equal. 3: something is missing, stale or extra at a course. 1: a
+    database could not be looked at. What waits to be delivered is no difference.
+    """
     config = SETTINGS.config()
     dsn = SETTINGS.dsn(config)
     found = verification.verify(dsn, config, names or [], examples=max_examples)
     if repair and any(result.drifted for result in found):
-        _tell(found)
+        for line in _findings(found):
+            talk(line)
         for name, reasons in verification.repair(dsn, found).items():
             talk(f"{name}: {'; '.join(reasons)}", "red")
         found = verification.verify(dsn, config, names or [], examples=max_examples)
-    _tell(found)
-    columns = ("users", "missing", "stale", "extra", "former", "pending", "seconds")
     states = [result.ok for result in found]
     whole = False if False in states else None if None in states else True
+    columns = ("users", "missing", "stale", "extra", "former", "pending", "seconds")
     table(
-        {"ok": whole, "databases": [_document(result) for result in found]},
+        {
+            "ok": whole,
+            "portal": {"structure": []},
+            "databases": [_document(result) for result in found],
+        },
         ("name", "verdict", *columns),
         [(r.name, _verdict(r), *(getattr(r, c) for c in columns)) for r in found],
+        rare={"former": 0, "pending": 0},
     )
+    if not SETTINGS.json:
+        data(None, _findings(found))
     return {True: 0, False: 3, None: 1}[whole]
 
 
@@ -103,13 +166,21 @@ def _verdict(result: Result) -> str:
     return {True: "equal", False: "DIFFERS", None: "unknown"}[result.ok]
 
 
-def _tell(found: list[Result]) -> None:
+def _findings(found: list[Result]) -> list[str]:
+    lines = []
     for result in found:
         if result.error:
-            talk(f"{result.name}: could not be looked at: {result.error}", "red")
+            lines.append(f"{result.name}: could not be looked at: {result.error}")
         for example in result.examples:
-            user = f"{result.name}: user {example.user_id}"
-            talk(f"{user}: {example.kind} in {example.table}")
+            columns = f" ({', '.join(example.columns)})" if example.columns else ""
+            lines.append(
+                f"{result.name}: user {example.user_id}: {example.kind} in"
+                f" {example.table}{columns}"
+            )
+        listed = {example.user_id for example in result.examples}
+        if more := len(result.drifted) - len(listed):
+            lines.append(f"{result.name}: and {count(more, 'more user')}")
+    return lines
 
 
 def _document(result: Result) -> dict[str, object]:
