@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from psycopg import sql
+
 from pyreplctl import contracts, migrate
 from pyreplctl.config import Config
 from pyreplctl.contracts import PARTS, Column, Contract
@@ -220,45 +222,49 @@ def check_course(
             if own.name in agreed_names:
                 continue
             if own.not_null and not own.has_default and not own.generated:
-                problems.append(
-                    f"{table}.{own.name} is NOT NULL and has no default, so no copy can"
-                    " be inserted"
-                )
+                problems.append(f"{table}.{own.name} is NOT NULL and has no default")
                 mends.append(
-                    f"ALTER TABLE {table} ALTER COLUMN {own.name}"
-                    f" SET DEFAULT {_some_default(own)};"
+                    f"ALTER TABLE {_quoted(table)} ALTER COLUMN"
+                    f" {_quoted(own.name)} SET DEFAULT {_some_default(own)};"
                 )
     if problems:
         raise NotSuitable(
-            "the course's tables do not take the portal's rows: " + "; ".join(problems),
-            hint="At the course run: " + " ".join(mends),
+            "the course's tables do not take the portal's rows\n  "
+            + "\n  ".join(problems),
+            hint="At the course run\n  " + "\n  ".join(mends),
         )
     return agreed
+
+
+def _quoted(name: str) -> str:
+    return ".".join(sql.Identifier(part).as_string() for part in name.split("."))
 
 
 def _compare(table: str, held: Column | None, offered: Column) -> tuple[str, str]:
     name = f"{table}.{offered.name}"
     wanted = offered.full_type or offered.type
+    alter = f"ALTER TABLE {_quoted(table)}"
+    column = _quoted(offered.name)
     if held is None:
         return (
             f"{name} is missing",
-            f"ALTER TABLE {table} ADD COLUMN {offered.name} {wanted};",
+            f"{alter} ADD COLUMN {column} {wanted};",
         )
     if held.generated:
         return (
             f"{name} is a generated column",
-            f"ALTER TABLE {table} ALTER COLUMN {offered.name} DROP EXPRESSION;",
+            f"{alter} ALTER COLUMN {column} DROP EXPRESSION;",
         )
     fits = held.type == offered.type or held.type in _WIDER.get(offered.type, ())
     if not fits or not _long_enough(held, offered):
         return (
             f"{name} is {held.full_type} and cannot take the portal's {wanted}",
-            f"ALTER TABLE {table} ALTER COLUMN {offered.name} TYPE {wanted};",
+            f"{alter} ALTER COLUMN {column} TYPE {wanted} USING {column}::{wanted};",
         )
     if held.not_null and offered.full_type and not offered.not_null:
         return (
             f"{name} is NOT NULL, on the portal it is not",
-            f"ALTER TABLE {table} ALTER COLUMN {offered.name} DROP NOT NULL;",
+            f"{alter} ALTER COLUMN {column} DROP NOT NULL;",
         )
     return "", ""
 
