@@ -6,6 +6,7 @@ RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = off
 AS $capture_enrollment$
 DECLARE
     v_users bigint[];
