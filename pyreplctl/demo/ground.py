@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from pyreplctl.embedded import Cluster, find_bin_dir
-from pyreplctl.embedded.binaries import server_user
+from pyreplctl.embedded.binaries import give_to_server, server_user
 from pyreplctl.errors import UsageError
 from pyreplctl.sources import root
 
@@ -92,6 +92,8 @@ class Ground:
         for verb in ("start", "stop"):
             lines = ["#!/bin/sh", "set -e", "cd /"]
             for server in (self.portal_server, self.course_server):
+                server.log_file.touch()
+                give_to_server(server.log_file)  # so far, this process opened it
                 command = [bin_dir / "pg_ctl", "-D", server.data_dir, "-w", "-s"]
                 command += ["-l", server.log_file] if verb == "start" else []
                 line = shlex.join([*map(str, command), verb])
