@@ -108,7 +108,7 @@ def fetch_as(
 
 
 def value(
-    connection: Connection, query: LiteralString | sql.Composed, *values: Any
+    connection: Connection, query: LiteralString | bytes | sql.Composed, *values: Any
 ) -> Any:
     """Return the first column of the first row, or None."""
     row = connection.execute(query, values or None).fetchone()

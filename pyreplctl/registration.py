@@ -58,6 +58,7 @@ class Registered:
     adopting: tuple[str, ...] = ()
     in_the_way: tuple[str, ...] = ()
     own_triggers: tuple[str, ...] = ()
+    sequences: tuple[str, ...] = ()
     changes: list[Change] = field(default_factory=list)
 
 
@@ -102,7 +103,7 @@ class _New:
     request: Request
 
     def register(self, keys: list[str], agreed: list[tuple[Any, ...]]) -> Registered:
-        link = links.conninfo(self.course, self.request.link)
+        link = links.conninfo(self.course, self.request.dsn, self.request.link)
         with self.portal.transaction():
             self.portal.execute("SET LOCAL ROLE pyrepl_owner")
             number, role = self._insert(link)
@@ -189,6 +190,7 @@ class _New:
             adopting=tuple(same),
             in_the_way=tuple(others),
             own_triggers=tuple(_own_triggers(self.course, self.config)),
+            sequences=tuple(suitability.sequences_in_reach(self.course, self.config)),
             changes=changes,
         )
 

@@ -18,6 +18,7 @@ from pyreplctl.errors import NotInstalled, NotSuitable
 
 OLDEST = 150000
 KEY_TYPES = ("integer", "bigint")
+COURSE_IDS = 2**30  # where a course's own ids begin: the upper half of integer
 
 
 def check_server(connection: Connection, what: str) -> None:
@@ -238,6 +239,25 @@ def check_course(
 
 def _quoted(name: str) -> str:
     return ".".join(sql.Identifier(part).as_string() for part in name.split("."))
+
+
+def sequences_in_reach(course: Connection, config: Config) -> list[str]:
+    """Return the statements that keep the course's own new ids off the portal's.
+
+    A course that makes accounts of its own takes ids from its own sequence, and the
+    portal from another: half of the integers for each, so that they never meet.
+    """
+    mends = []
+    for part, table in zip(PARTS, contracts.table_names(config), strict=True):
+        key = getattr(config.tables, part).key
+        name = value(course, "SELECT pg_get_serial_sequence(%s, %s)", table, key)
+        if name is None:
+            continue
+        # pg_sequences does not tell of a RESTART that no nextval() has followed.
+        following = value(course, f"SELECT last_value FROM {name}".encode())
+        if following < COURSE_IDS:
+            mends.append(f"ALTER SEQUENCE {name} RESTART WITH {COURSE_IDS};")
+    return mends
 
 
 def _compare(table: str, held: Column | None, offered: Column) -> tuple[str, str]:

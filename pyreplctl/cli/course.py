@@ -162,6 +162,12 @@ def _tell(done: Registered) -> None:
         talk(f"{done.name}: adopts {account}")
     for account in done.in_the_way:
         talk(f"{done.name}: local account in the way: {account}", "yellow")
+    if done.sequences:
+        talk(
+            f"{done.name}: ids of accounts made at the course may meet the portal's."
+            f" If it makes any, run there: {' '.join(done.sequences)}",
+            "yellow",
+        )
     for trigger in done.own_triggers:
         talk(f"{done.name}: the course's own trigger will fire: {trigger}")
 
