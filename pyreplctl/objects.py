@@ -126,7 +126,7 @@ def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
         if found != "current":
             create(connection, item)
         action = {"current": "unchanged", "missing": "created"}.get(found, "replaced")
-        detail = f"was {found}" if action == "replaced" else ""
+        detail = found if action == "replaced" else ""
         changes.append(Change(str(item), action, detail))
     return changes
 

@@ -54,6 +54,7 @@ def refuse_newer(side: str, unknown: list[str]) -> None:
 def check_portal(connection: Connection, config: Config) -> None:
     """Refuse a portal whose tables triggers cannot watch, or whose keys do not fit."""
     check_server(connection, "the portal")
+    _check_rights(connection, config)  # first: without them we may not even look
     check_not_newer(connection, "portal")
     if value(connection, "SELECT to_regclass('pyrepl.binding') IS NOT NULL"):
         raise NotSuitable(
@@ -64,7 +65,6 @@ def check_portal(connection: Connection, config: Config) -> None:
         check_table(connection, config, part, "the portal")
         _check_triggers_fire(connection, getattr(config.tables, part).name)
     contracts.offered(connection, config)
-    _check_rights(connection, config)
 
 
 def check_table(connection: Connection, config: Config, part: str, where: str) -> None:
@@ -167,12 +167,13 @@ def _check_rights(connection: Connection, config: Config) -> None:
     lacking += [
         f"ownership of {table} (for ENABLE ALWAYS TRIGGER)"
         for table in contracts.table_names(config)
-        if not value(
+        if value(
             connection,
             "SELECT pg_has_role(c.relowner, 'MEMBER') FROM pg_class c"
             " WHERE c.oid = to_regclass(%s)",
             table,
         )
+        is False
     ]
     if lacking:
         raise NotSuitable(
