@@ -55,16 +55,21 @@ _DEFAULTS = {
 }
 
 
-def conninfo(administrator: Connection, link: str | None) -> dict[str, str]:
+def conninfo(administrator: Connection, dsn: str, link: str | None) -> dict[str, str]:
     """Return the parameters by which the portal's server reaches the course database.
 
     Those of `link` (a connection string without user and password), else those with
-    which the administrator's connection was made.
+    which the administrator's connection was made by `dsn`.
     """
     if link is None:
         info = administrator.info
-        given = info.get_parameters()
-        given |= {"host": info.host, "port": str(info.port), "dbname": info.dbname}
+        given = {"host": info.host, "port": str(info.port), "dbname": info.dbname}
+        given |= info.get_parameters()  # also those of a service file
+        # psycopg resolves names, tries hosts one by one, and was told our own time-out:
+        # none of this is for the portal's server.
+        for own in ("hostaddr", "connect_timeout"):
+            given.pop(own, None)
+        given |= parameters(dsn)
         return {k: v for k, v in given.items() if k in _PASSED and v}
     given = parameters(link)
     if wrong := sorted(given.keys() - _PASSED):

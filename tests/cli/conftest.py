@@ -1,0 +1,35 @@
+"""The command line, in an empty directory and without the caller's environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pyreplctl.cli.output import SETTINGS, Settings
+from tests.cli.run import Cli
+from tests.platform import Platform
+
+
+@pytest.fixture
+def bare_cli(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Cli]:
+    """The command line, told nothing about a portal."""
+    for name in os.environ:
+        if name.startswith("PG") or name in ("PYREPLCTL_PORTAL", "NO_COLOR"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    yield Cli(tmp_path, capsys, monkeypatch)
+    vars(SETTINGS).update(vars(Settings()))
+
+
+@pytest.fixture
+def cli(bare_cli: Cli, platform: Platform) -> Cli:
+    """The command line, at the portal of `platform`."""
+    bare_cli.at(platform.dsn)
+    return bare_cli
