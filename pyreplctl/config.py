@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pyreplctl.errors import UsageError
 
 DEFAULT_FILE = Path("pyreplctl.toml")
+_MEND = '"pyreplctl init FILE" writes an example with every key explained.'
 
 # USER_FIELDS_TO_COPY of the platform's student/models.py of 2012.
 USER_COLUMNS = (
@@ -134,9 +135,10 @@ def load(path: Path | None = None) -> Config:
             hint='"pyreplctl init" writes one with every key explained.',
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no TOML: {error}") from error
+        raise UsageError(f"{path} is no TOML: {error}", hint=_MEND) from error
     except ValidationError as error:
-        raise UsageError(f"{path}: " + "; ".join(_sentences(error))) from error
+        text = f"{path}: " + "; ".join(_sentences(error))
+        raise UsageError(text, hint=_MEND) from error
 
 
 def portal_dsn(given: str | None, config: Config) -> str:

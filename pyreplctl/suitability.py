@@ -55,12 +55,12 @@ def check_portal(connection: Connection, config: Config) -> None:
     """Refuse a portal whose tables triggers cannot watch, or whose keys do not fit."""
     check_server(connection, "the portal")
     _check_rights(connection, config)  # first: without them we may not even look
-    check_not_newer(connection, "portal")
     if value(connection, "SELECT to_regclass('pyrepl.binding') IS NOT NULL"):
         raise NotSuitable(
             f"database {connection.info.dbname} is a course database of another portal",
             hint="Name the portal's database, or unregister this one first.",
         )
+    check_not_newer(connection, "portal")
     for part in PARTS:
         check_table(connection, config, part, "the portal")
         _check_triggers_fire(connection, getattr(config.tables, part).name)

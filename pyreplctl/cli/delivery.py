@@ -142,8 +142,9 @@ def wait(
 ) -> int:
     """Wait until what was committed is delivered.
 
-    Returns when all that was committed before the call is. It waits for a clock and delivers nothing itself. Paused databases are named and
-    skipped. Exit code 1 at the time-out, with what still waits.
+    Returns when all that was committed before the call is. It waits for a clock and
+    delivers nothing itself. Paused databases are named and skipped. Exit code 1 at the
+    time-out, with what still waits.
     """
     config = SETTINGS.config()
     limit = seconds(timeout)
