@@ -133,11 +133,12 @@ def rotate_password(connection: Connection, name: str, dsn: str | None = None) -
     role: str = value(
         connection, "SELECT link_role FROM pyrepl.database WHERE id = %s", number
     )
-    with connect(administrator(connection, number, dsn), name) as course:
-        password = links.new_password()
-        with delivery_stopped(connection, number):
-            links.set_mapping_password(connection, number, password)
-            links.set_role_password(course, role, password)
+    with (
+        connect(administrator(connection, number, dsn), name) as course,
+        delivery_stopped(connection, number),
+    ):
+        password = links.new_password(connection, number)
+        links.set_role_password(course, role, password)
 
 
 def unregister(

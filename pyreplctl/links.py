@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 
 from psycopg import sql
 
@@ -87,11 +86,6 @@ def role_name(identity: str, number: int) -> str:
     return f"pyrepl_{fingerprint}_{number}"
 
 
-def new_password() -> str:
-    """Return a password that nobody will have to type."""
-    return secrets.token_urlsafe(32)
-
-
 def set_role_password(course: Connection, role: str, password: str) -> None:
     """Create the link role or change its password; only the verifier is sent."""
     verifier = course.pgconn.encrypt_password(
@@ -113,12 +107,10 @@ def server_name(number: int) -> str:
     return f"pyrepl_{number}"
 
 
-def create(
-    portal: Connection, number: int, role: str, link: dict[str, str], password: str
-) -> None:
-    """Create server, mapping and foreign tables on the portal."""
+def create(portal: Connection, number: int, role: str, link: dict[str, str]) -> str:
+    """Create server, mapping and foreign tables; return the link role's password."""
     portal.execute(link_sql(number, role, link).encode())
-    set_mapping_password(portal, number, password)
+    return new_password(portal, number)
 
 
 def link_sql(number: int, role: str, link: dict[str, str]) -> str:
@@ -140,8 +132,9 @@ def link_sql(number: int, role: str, link: dict[str, str]) -> str:
     )
 
 
-def set_mapping_password(portal: Connection, number: int, password: str) -> None:
-    """Put the password where postgres_fdw finds it."""
-    portal.execute(
-        "SELECT pyrepl.set_link_password(%s, %s)", (server_name(number), password)
+def new_password(portal: Connection, number: int) -> str:
+    """Give the mapping a new password and return it; no log will show it."""
+    password: str = value(
+        portal, "SELECT pyrepl.new_link_password(%s)", server_name(number)
     )
+    return password

@@ -104,17 +104,22 @@ class _New:
 
     def register(self, keys: list[str], agreed: list[tuple[Any, ...]]) -> Registered:
         link = links.conninfo(self.course, self.request.dsn, self.request.link)
-        with self.portal.transaction():
-            self.portal.execute("SET LOCAL ROLE pyrepl_owner")
-            number, role = self._insert(link)
-            tag, password = uuid4(), links.new_password()
-            changes = self._prepare_course(number, role, tag, password, agreed)
-            try:
-                return self._link(number, role, link, tag, password, keys, changes)
-            except BaseException:
-                with suppress(Error):
-                    course_side.remove(self.course, role)
-                raise
+        prepared = None
+        try:
+            with self.portal.transaction():
+                self.portal.execute("SET LOCAL ROLE pyrepl_owner")
+                number, role = self._insert(link)
+                tag, password = uuid4(), links.create(self.portal, number, role, link)
+                changes = self._prepare_course(number, role, tag, password, agreed)
+                prepared = role
+                return self._link(number, tag, keys, changes)
+        except BaseException:
+            # Only now: the trial push has locks at the course until the portal's
+            # transaction has ended.
+            if prepared:
+                with suppress(Error), driver_errors("the course database"):
+                    course_side.remove(self.course, prepared)
+            raise
 
     def _insert(self, link: dict[str, str]) -> tuple[int, str]:
         row = self.portal.execute(
@@ -158,15 +163,11 @@ class _New:
     def _link(
         self,
         number: int,
-        role: str,
-        link: dict[str, str],
         tag: object,
-        password: str,
         keys: list[str],
         changes: list[Change],
     ) -> Registered:
         execute = self.portal.execute
-        links.create(self.portal, number, role, link, password)
         execute("INSERT INTO pyrepl.health (database_id) VALUES (%s)", (number,))
         execute(
             "INSERT INTO pyrepl.chain (database_id, tag) VALUES (%s, %s)", (number, tag)

@@ -1,5 +1,5 @@
 -- The portal's way to one course database: server, mapping (without its password, which
--- set_link_password fills in) and foreign tables.
+-- new_link_password fills in) and foreign tables.
 CREATE SERVER {server} FOREIGN DATA WRAPPER postgres_fdw OPTIONS ({options});
 CREATE USER MAPPING FOR pyrepl_owner SERVER {server} OPTIONS (user {link_role});
 CREATE FOREIGN TABLE pyrepl.{inbox} (

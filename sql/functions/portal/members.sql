@@ -12,7 +12,8 @@ BEGIN
     RETURN (
         SELECT count(DISTINCT e.{enrollment_user})
         FROM pyrepl.hosting h
-        JOIN {enrollment_table} e ON e.{enrollment_course} = h.course AND {enrollment_active}
+        JOIN {enrollment_table} e
+            ON e.{enrollment_course} = h.course AND {enrollment_active}
         WHERE h.database_id = p_database AND h.active);
 EXCEPTION WHEN undefined_column OR undefined_table THEN
     RETURN NULL;
