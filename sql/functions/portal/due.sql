@@ -6,6 +6,7 @@ STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $due$
     SELECT d.id
     FROM pyrepl.database d
