@@ -35,7 +35,6 @@ def show(
     from pyreplctl import demo
 
     narrator = _Narrator()
-    narrator.open()
     played = demo.play(narrator, keep)
     narrator.close(played)
     if SETTINGS.json:
@@ -55,15 +54,9 @@ class _Narrator:
             quiet=SETTINGS.quiet or SETTINGS.json,
         )
 
-    def open(self) -> None:
-        self._print(Text("pyreplctl demo", "bold"), indent="")
-        self._prose(
-            "A portal and two course databases, on PostgreSQL servers that live as long"
-            " as this story.",
-            indent="",
-        )
-
     def step(self, number: int, steps: int, title: str, why: str) -> None:
+        if number == 1:
+            self._open()
         self._print()
         count = f"{number}/{steps}"
         self._print(Text.assemble((f"{count:<7}", "cyan"), (title, "bold")), indent="")
@@ -121,6 +114,14 @@ class _Narrator:
             )
             self._print()
             self._print(Text(played.how_to_look))
+
+    def _open(self) -> None:
+        self._print(Text("pyreplctl demo", "bold"), indent="")
+        self._prose(
+            "A portal and two course databases, on PostgreSQL servers that live as long"
+            " as this story.",
+            indent="",
+        )
 
     def _prose(self, text: str, indent: str = INDENT) -> None:
         lines = textwrap.wrap(text, self._console.width - len(indent))
