@@ -131,7 +131,9 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
-        code = app(arguments or ["--help"], standalone_mode=False)
+        code = app(
+            arguments or ["--help"], prog_name="pyreplctl", standalone_mode=False
+        )
     except typer.Abort:
         complain("not confirmed", "Nothing was changed.")
         return 1

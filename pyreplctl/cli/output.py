@@ -133,10 +133,15 @@ def narrow(
     else:
         for kept in cells:
             facts = [f"{n} {_cell(c)}" for n, c in zip(names, kept, strict=True)]
-            yield _cell(kept[0])
-            yield textwrap.fill(
-                ", ".join(facts[1:]), width, initial_indent="  ", subsequent_indent="  "
+            # No break inside of a fact: textwrap does not break at this kind of space.
+            text = ", ".join(
+                fact.replace(" ", "\N{NO-BREAK SPACE}") for fact in facts[1:]
             )
+            text = textwrap.fill(
+                text, width, initial_indent="  ", subsequent_indent="  "
+            )
+            yield _cell(kept[0])
+            yield text.replace("\N{NO-BREAK SPACE}", " ")
     for row in rows:
         for name, cell in zip(columns, row, strict=True):
             if name in notes and cell:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyreplctl.cli.output import SETTINGS, Settings
+from pyreplctl.embedded import Cluster
 from tests.cli.run import Cli
 from tests.platform import Platform
 
@@ -29,7 +30,21 @@ def bare_cli(
 
 
 @pytest.fixture
-def cli(bare_cli: Cli, platform: Platform) -> Cli:
-    """The command line, at the portal of `platform`."""
+def cli(
+    bare_cli: Cli,
+    platform: Platform,
+    portal_cluster: Cluster,
+    course_cluster: Cluster,
+) -> Cli:
+    """The command line, at the portal of `platform`, with passwords for libpq."""
     bare_cli.at(platform.dsn)
+    passwords = bare_cli.directory / "pgpass"
+    passwords.touch(0o600)
+    passwords.write_text(
+        "".join(
+            f"*:{cluster.port}:*:*:{cluster.password}\n"
+            for cluster in (portal_cluster, course_cluster)
+        )
+    )
+    bare_cli.monkeypatch.setenv("PGPASSFILE", str(passwords))
     return bare_cli
