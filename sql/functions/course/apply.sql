@@ -36,6 +36,9 @@ BEGIN
     v_profiles := NEW.profiles::pyrepl.profile_row[];
     v_enrollments := NEW.enrollments::pyrepl.enrollment_row[];
 
+    IF NEW.adopt THEN
+        PERFORM pyrepl.adopt(NEW.ids, NEW.generations, NEW.members, v_users);
+    END IF;
     PERFORM pyrepl.remove_leftovers(
         NEW.ids, NEW.generations, v_users, v_profiles, v_enrollments);
     IF cardinality(NEW.ids) > 1 THEN
@@ -47,7 +50,7 @@ BEGIN
             {enrollment_user_name}, 'enrollment', v_enrollments);
     END IF;
     PERFORM pyrepl.write_users(
-        NEW.ids, NEW.generations, NEW.members, v_users, NEW.adopt);
+        NEW.ids, NEW.generations, NEW.members, v_users);
     PERFORM pyrepl.write_profiles(v_profiles);
     PERFORM pyrepl.write_enrollments(v_enrollments);
     SET CONSTRAINTS ALL IMMEDIATE;  -- a deferred foreign key is to speak here

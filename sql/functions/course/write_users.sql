@@ -1,11 +1,10 @@
 -- Third step of apply: user rows. Copies are updated where an agreed column differs by
 -- image; members who are missing are inserted. (An upsert would check the course's own
 -- NOT NULL columns and fire its BEFORE INSERT triggers even where the row is there.)
--- A local account in the way is PR020, or adopted where the portal says so and the user
--- name is the same. Writes: the user table, copy.
+-- A local account in the way is PR020. Writes: the user table, copy.
 CREATE OR REPLACE FUNCTION pyrepl.write_users(
     p_ids bigint[], p_generations bigint[], p_members boolean[],
-    p_users pyrepl.user_row[], p_adopt boolean)
+    p_users pyrepl.user_row[])
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -13,16 +12,6 @@ AS $write_users$
 DECLARE
     v_local bigint[];
 BEGIN
-    IF p_adopt THEN
-        INSERT INTO pyrepl.copy (user_id, generation, adopted)
-        SELECT n.pyrepl_id, n.pyrepl_generation, true
-        FROM unnest(p_ids, p_generations, p_members, p_users)
-            n(pyrepl_id, pyrepl_generation, pyrepl_member)
-        JOIN {user_table} u ON u.{user_key} = n.{user_key}
-        WHERE n.pyrepl_member AND {same_name}
-        ON CONFLICT (user_id) DO NOTHING;
-    END IF;
-
     INSERT INTO pyrepl.copy AS c (user_id, generation)
     SELECT n.pyrepl_id, n.pyrepl_generation
     FROM unnest(p_ids, p_generations, p_members, p_users)
@@ -65,7 +54,7 @@ END
 $write_users$;
 
 COMMENT ON FUNCTION pyrepl.write_users(
-    bigint[], bigint[], boolean[], pyrepl.user_row[], boolean) IS
+    bigint[], bigint[], boolean[], pyrepl.user_row[]) IS
     'brings the user rows of copies up to date; part of apply';
 REVOKE ALL ON FUNCTION pyrepl.write_users(
-    bigint[], bigint[], boolean[], pyrepl.user_row[], boolean) FROM PUBLIC;
+    bigint[], bigint[], boolean[], pyrepl.user_row[]) FROM PUBLIC;

@@ -31,7 +31,7 @@ BEGIN
         EXECUTE format('SELECT pyrepl.push_%s($1, $2, $3, true)', p_database)
             USING v_users, v_tag, gen_random_uuid();
         RAISE 'rehearsed' USING ERRCODE = 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' OR SQLSTATE 'PR020' THEN
+    EXCEPTION WHEN SQLSTATE 'PR000' OR SQLSTATE 'PR020' OR unique_violation THEN
         NULL;  -- accounts in the way are registration's next question
     END;
 END
