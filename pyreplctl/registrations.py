@@ -73,7 +73,7 @@ def requests(
                 f"{file}, {place}: courses: no course key",
                 hint="Name at least one course.",
             )
-        _check_delivery(parsed.delivery)
+        _check_delivery(parsed.delivery, f"{file}, {place}: ")
         found.append(
             Request(
                 parsed.courses, parsed.dsn, parsed.name, parsed.link, backfill, adopt
@@ -88,10 +88,10 @@ def requests(
     return found
 
 
-def _check_delivery(delivery: str) -> None:
+def _check_delivery(delivery: str, where: str = "") -> None:
     if delivery != "queued":
         raise UsageError(
-            f"delivery {delivery!r} is not available in this version",
+            f"{where}delivery {delivery!r} is not available in this version",
             hint='Use "queued", the default.',
         )
 
