@@ -26,6 +26,7 @@ BEGIN
     END IF;
 
     -- A mark never passes a visible row: what another session holds locked stays behind it.
+    -- It moves once a second, or when polls would read more than a thousand dead rows.
     INSERT INTO pyrepl.outbox_mark AS m (database_id, priority, identity, id, saved_at)
     SELECT p_database.id, l.ordinality - 1, pyrepl.identity(),
         coalesce((
@@ -37,7 +38,7 @@ BEGIN
     WHERE l.id > 0 AND NOT EXISTS (
         SELECT FROM pyrepl.outbox_mark r
         WHERE r.database_id = p_database.id AND r.priority = l.ordinality - 1
-            AND r.identity = pyrepl.identity()
+            AND r.identity = pyrepl.identity() AND r.id > l.id - 1000
             AND r.saved_at > clock_timestamp() - interval '1 s')
     ON CONFLICT (database_id, priority) DO UPDATE
     SET identity = excluded.identity, id = excluded.id, saved_at = excluded.saved_at;

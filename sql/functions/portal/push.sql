@@ -1,5 +1,6 @@
 -- Read the dossiers of these users in one statement, and so in one snapshot, and write
 -- them to the inbox of one course database in another: one direct foreign UPDATE.
+-- OFFSET 0 keeps the planner from beginning at the course and reading all its members.
 -- Returns the ids of which the course holds a copy afterwards. Made for each database.
 CREATE OR REPLACE FUNCTION pyrepl.{push}(
     p_users bigint[], p_prev uuid, p_tag uuid, p_adopt boolean)
@@ -24,9 +25,11 @@ BEGIN
             coalesce((SELECT max(d.generation) FROM pyrepl.departure d
                 WHERE d.user_id = i.id), 0) AS generation,
             EXISTS (
-                SELECT FROM {enrollment_table} e
+                SELECT FROM (
+                    SELECT * FROM {enrollment_table} o
+                    WHERE o.{enrollment_user} = i.id OFFSET 0) e
                 JOIN pyrepl.hosting h ON h.course = e.{enrollment_course}
-                WHERE e.{enrollment_user} = i.id AND h.database_id = {database} AND h.active
+                WHERE h.database_id = {database} AND h.active
                     AND {enrollment_active}) AS member,
             u.{user_key} IS NOT NULL AS present,
             CASE WHEN u.{user_key} IS NOT NULL
@@ -46,7 +49,9 @@ BEGIN
         coalesce((
             SELECT array_agg(ROW({enrollment_values})::pyrepl.{enrollment_row})::text
             FROM person y
-            JOIN {enrollment_table} e ON e.{enrollment_user} = y.id
+            CROSS JOIN LATERAL (
+                SELECT * FROM {enrollment_table} o
+                WHERE o.{enrollment_user} = y.id OFFSET 0) e
             WHERE y.present AND {enrollment_here}), '{{}}') AS enrollments
     INTO v_dossiers
     FROM person x;

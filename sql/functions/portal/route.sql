@@ -50,7 +50,9 @@ BEGIN
             UNION
             SELECT h.database_id, u.id
             FROM unnest(t.users) u(id)
-            JOIN {enrollment_table} e ON e.{enrollment_user} = u.id
+            CROSS JOIN LATERAL (  -- OFFSET 0: never by way of all members of a course
+                SELECT * FROM {enrollment_table} o
+                WHERE o.{enrollment_user} = u.id OFFSET 0) e
             JOIN pyrepl.hosting h ON h.course = e.{enrollment_course} AND h.active
             WHERE {reaches_copies} AND t.database_id IS NULL
             UNION
