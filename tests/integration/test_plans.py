@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import LiteralString
+
+import pytest
+
+from pyreplctl import courses
+from pyreplctl.db import value
+from pyreplctl.embedded import Cluster
+from tests.platform import Connection, Course, Platform
+from tests.polling import until
+
+USERS = 20_000
+DOSSIER: dict[str, LiteralString] = {
+    "ids": "bigint[]",
+    "generations": "bigint[]",
+    "members": "boolean[]",
+    "users": "text",
+    "profiles": "text",
+    "enrollments": "text",
+}
+PUSHED: dict[str, LiteralString] = {
+    "v_portal": "text",
+    "v_contract": "text",
+    "p_prev": "uuid",
+    "p_tag": "uuid",
+    "p_adopt": "boolean",
+    **{f"v_dossiers.{name}": kind for name, kind in DOSSIER.items()},
+}
+EXPLAIN = "EXPLAIN (VERBOSE, COSTS OFF) EXECUTE push"
+
+
+def update_of_push(platform: Platform) -> str:
+    """Return the UPDATE of the installed push function, its variables as parameters."""
+    source: str = value(
+        platform.connection,
+        "SELECT prosrc FROM pg_proc WHERE oid = 'pyrepl.push_1'::regproc",
+    )
+    (found,) = re.findall(r'UPDATE pyrepl\."inbox_1".*?copies', source, re.DOTALL)
+    text: str = found
+    for number, name in enumerate(PUSHED, 1):
+        text, count = re.subn(rf"\b{re.escape(name)}\b", f"${number}", text)
+        assert count == 1, name
+    return text
+
+
+def plan(platform: Platform, statement: str, types: list[str]) -> str:
+    """Return the plan of a prepared statement as the owner's functions see it."""
+    session = platform.session()
+    session.execute("SET LOCAL ROLE pyrepl_owner")
+    session.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    session.execute(f"PREPARE push ({', '.join(types)}) AS {statement}".encode())
+    nothing = ", ".join("NULL" for _ in types)
+    rows = session.execute(f"{EXPLAIN} ({nothing})".encode()).fetchall()
+    return "\n".join(row[0] for row in rows)
+
+
+def test_a_push_is_one_direct_foreign_update(platform: Platform) -> None:
+    platform.course("c")
+    found = plan(platform, update_of_push(platform), list(PUSHED.values()))
+    assert "Foreign Update on pyrepl.inbox_1" in found
+    assert "Remote SQL: UPDATE pyrepl.inbox SET" in found
+    assert "ctid" not in found
+    assert "SELECT" not in found
+
+
+def test_with_rows_of_our_own_types_it_would_not_be(platform: Platform) -> None:
+    """The negative control: why rows travel as text."""
+    platform.course("c")
+    rows: str = value(
+        platform.connection,
+        "SELECT 'pyrepl.' || relname || '[]' FROM pg_class"
+        " WHERE relname ~ '^user_row_'",
+    )
+    types = [rows if name == "v_dossiers.users" else t for name, t in PUSHED.items()]
+    number = list(PUSHED).index("v_dossiers.users") + 1
+    statement = update_of_push(platform).replace(f"${number},", f"${number}::text,")
+    found = plan(platform, statement, types)
+    assert "Foreign Update" not in found
+    assert "ctid" in found
+
+
+def test_a_push_is_three_remote_statements(
+    platform: Platform, course_cluster: Cluster
+) -> None:
+    course = platform.course("c")
+    role = value(platform.connection, "SELECT link_role FROM pyrepl.database")
+    course.connection.execute(f"ALTER ROLE {role} SET log_statement = 'all'".encode())
+    session = platform.session(autocommit=True)  # so that its link is new
+    for number in (1, 2):  # the first one connects
+        platform.member(number, "c")
+        before = len(course_cluster.log_file.read_text())
+        deliver(session)
+    assert course.users == [1, 2]
+    log = course_cluster.log_file.read_text()[before:]
+    said = re.findall(r"LOG:  (?:statement|execute [^:]+): (\w+)", log)
+    assert said == ["START", "UPDATE", "COMMIT"]
+
+
+def deliver(session: Connection) -> None:
+    """Route, and deliver once to the only course database."""
+    session.execute("SELECT pyrepl.route()")
+    (number,) = courses.numbers(session, []).values()
+    row = session.execute("SELECT outcome FROM pyrepl.deliver(%s)", (number,))
+    assert row.fetchone() == ("delivered",)
+
+
+def populate(platform: Platform, users: int = USERS) -> None:
+    """Create many members, in a few statements."""
+    platform.execute(
+        "INSERT INTO auth_user (id, username, first_name, last_name, email, password,"
+        " is_staff, is_active, is_superuser, last_login, date_joined)"
+        " SELECT i, 'user' || i, '', '', '', '', false, true, false, now(), now()"
+        " FROM generate_series(1, %s) i",
+        users,
+    )
+    platform.execute(
+        "INSERT INTO auth_userprofile (user_id, name, meta, courseware, language,"
+        " location) SELECT i, 'N', '', '', '', '' FROM generate_series(1, %s) i",
+        users,
+    )
+    platform.execute(
+        "INSERT INTO student_courseenrollment (user_id, course_id, created)"
+        " SELECT i, 'c', now() FROM generate_series(1, %s) i",
+        users,
+    )
+
+
+def read(connection: Connection) -> Counter[str]:
+    """Return tuples read by index so far, and sequential scans, for each table."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    rows = connection.execute(
+        "SELECT t.relname::text, t.seq_scan::bigint, coalesce(("
+        " SELECT sum(i.idx_tup_read)::bigint FROM pg_stat_user_indexes i"
+        " WHERE i.relid = t.relid), 0) FROM pg_stat_user_tables t"
+    ).fetchall()
+    found: Counter[str] = Counter()
+    for table, scans, tuples in rows:
+        found[f"{table}: scans"] += scans
+        found[table] += tuples
+    return found
+
+
+def linked(course: Course) -> bool:
+    return bool(
+        course.rows(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name LIKE 'pyreplctl link%%' AND %s",
+            True,
+        )
+    )
+
+
+def delivery(platform: Platform, course: Course) -> tuple[Counter[str], Counter[str]]:
+    """Deliver in a session of its own; return what was read at portal and course."""
+    here, there = read(platform.connection), read(course.connection)
+    session = platform.session(autocommit=True)
+    deliver(session)
+    session.execute("SELECT pg_stat_force_next_flush()")
+    session.close()
+    until(lambda: not linked(course))  # it has told its numbers then
+    return read(platform.connection) - here, read(course.connection) - there
+
+
+LARGE = {
+    *("auth_user", "auth_userprofile", "student_courseenrollment"),
+    *("copy", "placement", "departure", "change", "outbox"),
+}
+
+
+@pytest.mark.slow
+def test_a_delivery_reads_in_proportion_to_what_changed(platform: Platform) -> None:
+    """No scan of a large table, by sequence or by a whole index."""
+    course = platform.course("c")
+    for connection in (platform.connection, course.connection):
+        unanalysed(connection)
+    populate(platform)
+    platform.deliver()
+    platform.connection.execute("SELECT pyrepl.postgres_fdw_disconnect_all()")
+    assert value(course.connection, "SELECT count(*) FROM auth_user") == USERS
+    for analysed in (False, True):
+        if analysed:
+            platform.execute("ANALYZE")
+            course.execute("ANALYZE")
+        for batch in (1, 50, 2000):
+            for table, key in (("auth_user", "id"), ("auth_userprofile", "user_id")):
+                column = "email" if key == "id" else "location"
+                platform.connection.execute(
+                    f"UPDATE {table} SET {column} = {column} || 'x'"
+                    f" WHERE {key} <= {batch}".encode()
+                )
+            for side in delivery(platform, course):
+                assert side["auth_user"] >= batch, side
+                for table in LARGE:
+                    assert side[f"{table}: scans"] == 0, (analysed, batch, side)
+                    assert side[table] <= 20 * batch + 100, (analysed, batch, side)
+
+
+def test_a_scan_would_be_seen(platform: Platform) -> None:
+    """The negative control of the counters, by sequence and by a whole index."""
+    platform.member(1)
+    before = read(platform.connection)
+    platform.rows("SELECT count(*) FROM auth_user")
+    found = read(platform.connection) - before
+    assert found["auth_user: scans"] == 1
+    before = read(platform.connection)
+    platform.execute("SET enable_seqscan = off")
+    platform.rows("SELECT id FROM auth_user ORDER BY id")
+    assert (read(platform.connection) - before)["auth_user"] == 1
+
+
+def unanalysed(connection: Connection) -> None:
+    """Keep autovacuum from analysing in between."""
+    tables = connection.execute(
+        "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r'"
+        " AND relnamespace IN ('public'::regnamespace, 'pyrepl'::regnamespace)"
+    ).fetchall()
+    for (table,) in tables:
+        statement = f"ALTER TABLE {table} SET (autovacuum_enabled = off)"
+        connection.execute(statement.encode())
+
+
+CHANGES = 2000
+PAIRS = 6000
+
+
+def pin(platform: Platform, how: str) -> Connection:
+    """Keep vacuum from removing rows that were deleted after this."""
+    holder = platform.session()
+    if how == "snapshot":
+        holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        holder.execute("SELECT FROM pyrepl.change")
+    else:
+        holder.execute("INSERT INTO pyrepl.clock VALUES ('a', 'forgotten', now())")
+    return holder
+
+
+def polled(platform: Platform) -> Counter[str]:
+    """Return what one poll reads that finds nothing to do."""
+    before = read(platform.connection)
+    assert platform.rows("SELECT pyrepl.route()") == [(0,)]
+    assert platform.rows("SELECT pyrepl.due()") == []
+    return read(platform.connection) - before
+
+
+@pytest.mark.parametrize("how", ["snapshot", "forgotten writer"])
+def test_a_poll_reads_no_dead_rows(platform: Platform, how: str) -> None:
+    platform.course("c")
+    unanalysed(platform.connection)
+    populate(platform, 500)
+    platform.deliver()
+    holder = pin(platform, how)
+    session = platform.session(autocommit=True)
+    write: LiteralString = "UPDATE auth_user SET email = %s WHERE id <= %s"
+    for number in range(CHANGES):
+        session.execute(write, (str(number), 1))
+        if number % (CHANGES * 500 // PAIRS) == 0:
+            session.execute(write, (str(number), 500))
+            platform.deliver()
+    platform.deliver()
+
+    def mark_has_moved() -> bool:
+        found = polled(platform)
+        # Marks move once a second, that of the outbox also after a thousand rows.
+        return found["change"] < 10 and found["outbox"] < 2 * 1000
+
+    until(mark_has_moved)
+    # The control: without the marks every dead row is read.
+    platform.execute("DELETE FROM pyrepl.route_mark")
+    platform.execute("DELETE FROM pyrepl.outbox_mark")
+    found = polled(platform)
+    assert found["change"] >= CHANGES
+    assert found["outbox"] >= PAIRS
+    holder.rollback()
