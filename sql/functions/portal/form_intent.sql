@@ -11,13 +11,18 @@ DECLARE
         SELECT r.user_id FROM pyrepl.retry r
         WHERE r.database_id = p_health.database_id AND r.due_at <= clock_timestamp()
         ORDER BY r.due_at LIMIT 1);
+    v_claim record;
 BEGIN
     IF v_intent = '{}' AND p_health.phase = 'isolate' THEN
-        SELECT c.users INTO v_intent
+        SELECT c.* INTO v_claim
         FROM pyrepl.claim(p_health.database_id, NULL, p_health.batch) c;
-        IF v_intent = '{}' THEN
+        v_intent := v_claim.users;
+        IF v_claim.tids = '{}' THEN
             UPDATE pyrepl.health h SET phase = 'normal', batch = NULL
             WHERE h.database_id = p_health.database_id;
+            RETURN false;
+        ELSIF v_intent = '{}' THEN
+            RETURN true;  -- claim has only found dossiers that are to be tried alone
         END IF;
     END IF;
     IF v_intent = '{}' THEN
