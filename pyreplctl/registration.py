@@ -329,7 +329,9 @@ def _rehearse(connection: Connection, number: int) -> None:
                 hint="postgres_fdw refuses that. In the course's pg_hba.conf let the"
                 " portal's address log in by scram-sha-256, not trust or peer.",
             ) from error
-        raise NotSuitable(f"{error}", hint=error.hint) from error
+        raise NotSuitable(
+            f"{error}", hint=error.hint or "The log of the course server says more."
+        ) from error
     except Error as error:
         raise NotSuitable(
             f"the portal's server cannot reach the course database: {error}",
