@@ -71,8 +71,10 @@ class _Narrator:
         self._print(Text.assemble((prompt, "cyan"), " ", (text, "bold")))
 
     def said(self, text: str) -> None:
-        if text:
-            self._print(Text(text))
+        width = self._console.width - len(INDENT)
+        for line in text.splitlines():
+            folded = textwrap.wrap(line, width, subsequent_indent="  ")
+            self._print(Text("\n".join(folded)))
         self._print()
 
     def rows(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
