@@ -95,12 +95,20 @@ def _schema(connection: Connection) -> list[Change]:
             "COMMENT ON SCHEMA pyrepl IS 'pyreplctl: tables are private, functions are"
             " the interface'"
         )
-        connection.execute(
-            "GRANT USAGE ON SCHEMA pyrepl TO pyrepl_worker, pyrepl_monitor"
-        )
         changes.append(Change("schema pyrepl", "created"))
     else:
         changes.append(Change("schema pyrepl", "unchanged"))
+    if not value(
+        connection,
+        "SELECT has_schema_privilege('pyrepl_worker', 'pyrepl', 'USAGE')"
+        " AND has_schema_privilege('pyrepl_monitor', 'pyrepl', 'USAGE')",
+    ):
+        connection.execute(
+            "GRANT USAGE ON SCHEMA pyrepl TO pyrepl_worker, pyrepl_monitor"
+        )
+        changes.append(Change("grant USAGE on pyrepl", "created"))
+    else:
+        changes.append(Change("grant USAGE on pyrepl", "unchanged"))
     if not value(
         connection, "SELECT 1 FROM pg_extension WHERE extname = 'postgres_fdw'"
     ):

@@ -127,6 +127,11 @@ DAMAGE: dict[str, tuple[str, str, LiteralString]] = {
         "missing",
         "REVOKE SELECT ON auth_user FROM pyrepl_owner",
     ),
+    "the schema closed to a role": (
+        "grant USAGE on pyrepl",
+        "missing",
+        "REVOKE USAGE ON SCHEMA pyrepl FROM pyrepl_monitor",
+    ),
     "settings of another version": (
         "settings",
         "outdated",
