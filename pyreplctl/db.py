@@ -21,6 +21,11 @@ LOCK_CLASS = 1887007344
 ROUTER_LOCK = 0  # databases use their own number, from 1
 INSTALL_LOCK = -1
 
+_HINTS = {
+    "42501": "Run it as another role: a member of pyrepl_monitor may look, one of"
+    " pyrepl_worker may deliver, and whoever installed may do the rest.",
+}
+
 _SECRETS = frozenset({"password", "sslpassword", "passfile", "scram_client_key"})
 
 
@@ -79,7 +84,7 @@ def driver_errors(what: str) -> Iterator[None]:
             ) from error
         raise DatabaseError(
             f"{what}: {error.diag.message_primary or _one_line(error)}",
-            hint=error.diag.message_hint,
+            hint=error.diag.message_hint or _HINTS.get(error.sqlstate),
             sqlstate=error.sqlstate,
         ) from error
 

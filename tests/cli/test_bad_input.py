@@ -173,6 +173,22 @@ def test_install_says_what_a_role_lacks(
         platform.execute("DROP ROLE deployer")
 
 
+def test_a_role_without_the_rights_is_told_which_it_needs(
+    cli: Cli, platform: Platform, portal_cluster: Cluster
+) -> None:
+    platform.course(TOY, name="forum")
+    dbname = str(conninfo_to_dict(platform.dsn)["dbname"])
+    platform.execute("CREATE ROLE looker LOGIN PASSWORD 'l' IN ROLE pyrepl_monitor")
+    try:
+        cli.at(portal_cluster.conninfo(dbname, "looker", "l"))
+        assert cli("status").code == 0
+        with untouched(platform.dsn):
+            for command in (("deliver",), ("backfill",), ("course", "pause", "forum")):
+                complained(cli(*command), 1, "permission denied", "pyrepl_worker")
+    finally:
+        platform.execute("DROP ROLE looker")
+
+
 COMMANDS = (
     ("status",),
     ("verify",),
