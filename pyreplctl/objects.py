@@ -121,10 +121,15 @@ def create(connection: Connection, item: Object) -> None:
 def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
     """Create or replace what is not current; return one change an object."""
     changes = []
+    anew = False
     for item in items:
         found = state(connection, item)
+        if anew and item.kind == "function" and found == "current":
+            # Open sessions have it compiled with a type that is no more.
+            found = "outdated"
         if found != "current":
             create(connection, item)
+        anew = anew or (item.kind == "type" and found not in ("current", "missing"))
         action = {"current": "unchanged", "missing": "created"}.get(found, "replaced")
         detail = found if action == "replaced" else ""
         changes.append(Change(str(item), action, detail))
