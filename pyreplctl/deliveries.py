@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
+from psycopg import errors as pg
 
 from pyreplctl.db import Connection, fetch, value
+from pyreplctl.errors import DatabaseError
 
 WORKED = ("delivered", "probed", "isolating")
 
@@ -25,11 +27,21 @@ class Outcome:
 def route(connection: Connection) -> int:
     """Route what has been committed; return the number of changes taken.
 
-    Waits while another session routes, so that afterwards everything is.
+    Waits while another session routes, so that afterwards everything is. Raises
+    `DatabaseError` where a migration has taken a column away that routing needs.
     """
     taken = 0
     while True:
-        found: int | None = value(connection, "SELECT pyrepl.route()")
+        try:
+            found: int | None = value(connection, "SELECT pyrepl.route()")
+        except (pg.UndefinedColumn, pg.UndefinedTable) as error:
+            raise DatabaseError(
+                f"changes cannot be routed: {error.diag.message_primary}",
+                hint="A migration has changed the portal's tables; what was written"
+                ' since waits. Run "pyreplctl install", with the configuration'
+                ' corrected where need be, then "pyreplctl course refresh --all".',
+                sqlstate=error.sqlstate,
+            ) from error
         if found == 0:
             return taken
         if found is None:

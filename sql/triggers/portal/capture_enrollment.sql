@@ -49,8 +49,12 @@ BEGIN
     END;
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM pyrepl.require_truncate_seen(TG_RELID);
-        SELECT array_agg(e.{enrollment_user}), array_agg(e.{enrollment_course})
-        INTO v_users, v_courses FROM {enrollment_table} e;
+        BEGIN
+            SELECT array_agg(e.{enrollment_user}), array_agg(e.{enrollment_course})
+            INTO v_users, v_courses FROM {enrollment_table} e;
+        EXCEPTION WHEN undefined_column THEN
+            v_everyone := true;
+        END;
     END IF;
 
     IF v_users IS NOT NULL OR v_everyone THEN

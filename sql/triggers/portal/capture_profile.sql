@@ -40,7 +40,11 @@ BEGIN
     END;
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM pyrepl.require_truncate_seen(TG_RELID);
-        SELECT array_agg(p.{profile_user}) INTO v_users FROM {profile_table} p;
+        BEGIN
+            SELECT array_agg(p.{profile_user}) INTO v_users FROM {profile_table} p;
+        EXCEPTION WHEN undefined_column THEN
+            v_everyone := true;
+        END;
     END IF;
 
     IF v_users IS NOT NULL OR v_everyone THEN

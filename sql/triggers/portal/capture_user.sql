@@ -44,7 +44,11 @@ BEGIN
     END;
     IF TG_OP = 'TRUNCATE' THEN
         PERFORM pyrepl.require_truncate_seen(TG_RELID);
-        SELECT array_agg(u.{user_key}) INTO v_users FROM {user_table} u;
+        BEGIN
+            SELECT array_agg(u.{user_key}) INTO v_users FROM {user_table} u;
+        EXCEPTION WHEN undefined_column THEN
+            v_everyone := true;
+        END;
         v_gone := v_users;
     END IF;
 
