@@ -602,3 +602,20 @@ def link_roles(dsn: str) -> set[str]:
     )
     with psycopg.connect(dsn) as connection:
         return {str(row[0]) for row in connection.execute(query)}
+
+
+def test_untouched_notices_what_a_registration_leaves(
+    cli: Cli, platform: Platform
+) -> None:
+    """The control: what the tests above rely on can fail, at either side."""
+    course = platform.new_course("forum")
+    before = traces(platform.dsn)
+    with pytest.raises(AssertionError), untouched(course):
+        assert cli("course", "register", TOY, "--dsn", course).code == 0
+    now = traces(platform.dsn)
+    assert {name for name in now if now[name] != before[name]} >= {
+        "links",
+        "database",
+        "hosting",
+        "relations",
+    }
