@@ -297,7 +297,7 @@ def _rows(
 
 def main() -> int:
     """Replay the whole file on two embedded servers; print what was done."""
-    from tests.conftest import running_cluster, schema_file
+    from tests.conftest import SCHEMA, running_cluster
 
     if not os.environ.get(FILE):
         print(f"set {FILE} to the CSV file of registrations; see {__file__}")  # noqa: T201
@@ -313,7 +313,7 @@ def main() -> int:
             made = psycopg.conninfo.make_conninfo(dsn, dbname=name)
             with psycopg.connect(made) as connection:
                 for file in files:
-                    connection.execute(schema_file(file).read_bytes())
+                    connection.execute((SCHEMA / f"{file}.sql").read_bytes())
 
         def new_course(name: str, askbot: bool) -> str:
             extra = ("askbot",) if askbot else ()
