@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import psycopg
 from psycopg import sql
 
+from pyreplctl.demo.interrupts import Interrupts
 from pyreplctl.embedded import Cluster, find_bin_dir
 from pyreplctl.embedded.binaries import give_to_server, server_user
 from pyreplctl.errors import UsageError
@@ -35,11 +33,14 @@ _ENTER_ONLY = 0o711  # the server's user must get through to its own directories
 class Ground:
     """Two servers below one directory, and the files by which commands find them."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, interrupts: Interrupts) -> None:
+        self.interrupts = interrupts
         self.directory = directory
         self.services = directory / "pg_service.conf"
-        self.portal_server = Cluster.create(directory / "portal-server")
-        self.course_server = Cluster.create(directory / "course-server")
+        with interrupts.held():
+            self.portal_server = Cluster.create(directory / "portal-server")
+        with interrupts.held():
+            self.course_server = Cluster.create(directory / "course-server")
 
     @property
     def version(self) -> int:
@@ -56,8 +57,9 @@ class Ground:
 
     def start(self) -> None:
         """Start the servers, create the databases and write how to reach them."""
-        self.portal_server.start()
-        self.course_server.start()
+        with self.interrupts.held():
+            self.portal_server.start()
+        self.start_courses()
         for database, files in SCHEMAS.items():
             server = self.server_of(database)
             with psycopg.connect(server.conninfo(), autocommit=True) as connection:
@@ -69,6 +71,16 @@ class Ground:
                     path = root("sql") / "demo" / f"{file}.sql"
                     connection.execute(path.read_bytes())
         self._write_services()
+
+    def start_courses(self) -> None:
+        """Start the course server."""
+        with self.interrupts.held():
+            self.course_server.start()
+
+    def stop_courses(self) -> None:
+        """Stop the course server."""
+        with self.interrupts.held():
+            self.course_server.stop()
 
     def environment(self) -> dict[str, str]:
         """Return the environment of commands: nothing of the caller's leads astray."""
@@ -145,7 +157,7 @@ class Ground:
 
 
 @contextmanager
-def directory(keep: Path | None) -> Iterator[Path]:
+def directory(keep: Path | None, interrupts: Interrupts) -> Iterator[Path]:
     """Provide an empty directory: the one to keep, or one that goes away afterwards."""
     if keep is not None:
         keep = keep.absolute()
@@ -160,45 +172,13 @@ def directory(keep: Path | None) -> Iterator[Path]:
             raise UsageError(f"cannot create {keep}: {error.strerror}") from error
         yield keep
         return
-    temporary = Path(tempfile.mkdtemp(prefix="pyreplctl-demo-"))
+    temporary: Path | None = None
     try:
-        temporary.chmod(_ENTER_ONLY)
+        with interrupts.held():
+            temporary = Path(tempfile.mkdtemp(prefix="pyreplctl-demo-"))
+            temporary.chmod(_ENTER_ONLY)
         yield temporary
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that it cleans up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        del signum, frame
-        raise KeyboardInterrupt
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, interrupt) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Ignore Ctrl-C and the like: a second one must not stop the cleaning up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            with suppress(TypeError):  # a handler that was not set from Python
-                signal.signal(number, handler)
+        if temporary is not None:
+            with interrupts.held():
+                shutil.rmtree(temporary, ignore_errors=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 import psycopg
 
 from pyreplctl.demo import story, trouble
-from pyreplctl.demo.ground import Ground, directory, interruptible, undisturbed
+from pyreplctl.demo.ground import Ground, directory
+from pyreplctl.demo.interrupts import Interrupts
 from pyreplctl.demo.stage import Narrator, Stage, StoryFailed
 from pyreplctl.embedded import find_bin_dir
 from pyreplctl.errors import Error
@@ -47,13 +48,17 @@ def play(
     find_bin_dir()  # before anything is written
     played = Played()
     started = time.monotonic()
-    with interruptible(), directory(keep) as place:
-        try:
-            with ExitStack() as stack:
-                _play(stack, Ground(place), narrator, keep, steps, played)
-        except KeyboardInterrupt:
-            left = _kept(keep) if keep else "Nothing is left behind."
-            raise StoryFailed("interrupted", hint=left) from None
+    interrupts = Interrupts()
+    try:
+        with (
+            interrupts.obeyed(),
+            directory(keep, interrupts) as place,
+            ExitStack() as stack,
+        ):
+            _play(stack, Ground(place, interrupts), narrator, keep, steps, played)
+    except KeyboardInterrupt:
+        left = _kept(keep) if keep else "Nothing is left behind."
+        raise StoryFailed("interrupted", hint=left) from None
     played.seconds = round(time.monotonic() - started, 1)
     return played
 
@@ -69,7 +74,7 @@ def _play(
     stage = Stage(ground, narrator)
 
     def clean_up() -> None:
-        with undisturbed():
+        with ground.interrupts.held():
             stage.close()
             ground.stop()
             if keep:

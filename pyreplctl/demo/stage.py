@@ -69,24 +69,36 @@ class Stage:
         """
         if not silent:
             self.narrator.ran("$", shlex.join(["pyreplctl", *arguments]))
-        done = subprocess.run(
-            [sys.executable, "-m", "pyreplctl", "--no-color", *arguments],
-            **self._surroundings(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if silent else subprocess.STDOUT,
-            check=False,
-        )
-        output: str = done.stdout
+        code_found, output, errors = self._run(arguments, apart=silent)
         if not silent:
             lines = [line.rstrip() for line in output.splitlines()]
             self.narrator.said("\n".join(show([line for line in lines if line])))
         self.expect(
-            done.returncode == code,
-            f"pyreplctl {arguments[0]} ended with {done.returncode}, not {code}:"
-            f"\n{output}{done.stderr or ''}",
+            code_found == code,
+            f"pyreplctl {arguments[0]} ended with {code_found}, not {code}:"
+            f"\n{output}{errors}",
         )
         return output
+
+    def _run(self, arguments: tuple[str, ...], *, apart: bool) -> tuple[int, str, str]:
+        """Return exit code, stdout and stderr, which are one unless kept apart."""
+        process = None
+        try:
+            with self.ground.interrupts.held():
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "pyreplctl", "--no-color", *arguments],
+                    **self._surroundings(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE if apart else subprocess.STDOUT,
+                )
+            output, errors = process.communicate()
+        except BaseException:
+            if process:
+                process.kill()
+                process.communicate()
+            raise
+        return process.returncode, output, errors or ""
 
     def sql(self, database: str, text: LiteralString) -> None:
         """Run SQL as the superuser would in psql."""
@@ -136,16 +148,18 @@ class Stage:
     def start_worker(self) -> str:
         """Start the worker in the background; return the line that it logs."""
         self.narrator.ran("$", "pyreplctl run &")
-        self._worker = subprocess.Popen(
-            [sys.executable, "-m", "pyreplctl", "--no-color", "run"],
-            **self._surroundings(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.ground.directory / "worker.log").open("w"),
-            start_new_session=True,  # Ctrl-C is for the demo, which then ends it
-        )
-        # It would otherwise go on for ever when this process is killed.
-        self._watchdog = processes.watch(self._worker.pid)
+        log = self.ground.directory / "worker.log"
+        with log.open("w") as file, self.ground.interrupts.held():
+            self._worker = subprocess.Popen(
+                [sys.executable, "-m", "pyreplctl", "--no-color", "run"],
+                **self._surroundings(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+                start_new_session=True,  # Ctrl-C is for the demo, which then ends it
+            )
+            # It would otherwise go on for ever when this process is killed.
+            self._watchdog = processes.watch(self._worker.pid)
         self.expect(
             processes.wait_for(
                 lambda: "serving" in self.worker_log() or not self.worker_runs, PATIENCE

@@ -41,7 +41,7 @@ def outage(stage: Stage) -> None:
     """Stop the course server; the portal goes on writing."""
     stage.leave_course_server()
     stage.narrator.ran("$", "kill -INT $(head -1 course-server/data/postmaster.pid)")
-    stage.ground.course_server.stop()
+    stage.ground.stop_courses()
     stage.narrator.noted("the course server has stopped")
     started = time.perf_counter()
     stage.sql(PORTAL, "UPDATE auth_user SET first_name = 'Edited' WHERE id = 1")
@@ -75,7 +75,7 @@ def _cut(lines: list[str]) -> list[str]:
 def back(stage: Stage) -> None:
     """Start it again; the worker delivers."""
     stage.narrator.ran("$", "postgres -D course-server/data &")
-    stage.ground.course_server.start()
+    stage.ground.start_courses()
     started = time.perf_counter()
     stage.narrator.noted("the course server has started")
     stage.cli("wait", "--timeout", f"{PATIENCE:.0f}s")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 
 from pyreplctl.demo import StoryFailed, play, story, trouble
 from pyreplctl.demo.ground import CIRCUITS
+from pyreplctl.demo.interrupts import Interrupts
 from pyreplctl.demo.play import STEPS, Step
 from pyreplctl.demo.stage import Stage
 from pyreplctl.errors import ServerError, UsageError
@@ -127,6 +129,20 @@ def test_an_interrupted_demo_stops_its_servers_and_removes_its_files(
     assert (process.returncode, left_in(scratch)) == (1, [])
     assert "interrupted" in complaint
     assert running_below(scratch) == []
+
+
+@pytest.mark.parametrize(("held", "reached"), [(True, True), (False, False)])
+def test_a_signal_waits_only_while_it_is_held_back(held: bool, reached: bool) -> None:
+    interrupts, done = Interrupts(), False
+    with interrupts.obeyed():
+        with (
+            pytest.raises(KeyboardInterrupt),
+            interrupts.held() if held else nullcontext(),
+        ):
+            signal.raise_signal(signal.SIGTERM)
+            done = True
+        signal.raise_signal(signal.SIGINT)  # only the first one interrupts
+    assert done is reached
 
 
 def running_below(directory: Path) -> list[str]:
