@@ -158,7 +158,8 @@ class Platform:
     def unenroll(self, user: int, key: str) -> None:
         """Take an enrollment away."""
         self.execute(
-            "DELETE FROM student_courseenrollment WHERE user_id = %s AND course_id = %s",
+            "DELETE FROM student_courseenrollment"
+            " WHERE user_id = %s AND course_id = %s",
             user,
             key,
         )

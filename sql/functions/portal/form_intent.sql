@@ -18,7 +18,8 @@ BEGIN
         FROM pyrepl.claim(p_health.database_id, NULL, p_health.batch) c;
         v_intent := v_claim.users;
         IF v_claim.tids = '{}' THEN
-            UPDATE pyrepl.health h SET phase = 'normal', batch = NULL
+            UPDATE pyrepl.health h
+            SET phase = 'normal', batch = NULL, sqlstate = NULL, message = NULL, hint = NULL
             WHERE h.database_id = p_health.database_id;
             RETURN false;
         ELSIF v_intent = '{}' THEN

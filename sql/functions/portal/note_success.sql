@@ -15,6 +15,7 @@ BEGIN
         WHERE r.database_id = p_database.id AND r.user_id = ANY (p_health.intent);
         UPDATE pyrepl.health h
         SET intent = NULL, last_delivered_at = clock_timestamp(),
+            sqlstate = NULL, message = NULL, hint = NULL,
             batch = CASE WHEN h.batch * 2 < v_limit THEN h.batch * 2 END,
             phase = CASE WHEN h.batch * 2 < v_limit THEN h.phase ELSE 'normal' END
         WHERE h.database_id = p_database.id;
