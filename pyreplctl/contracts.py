@@ -96,7 +96,12 @@ class Contract:
 
 
 def columns_of(connection: Connection, table: str) -> list[Column]:
-    """Return the columns of a table in its order; none where there is no table."""
+    """Return the columns of a table in its order; none where there is no table.
+
+    Types of other schemas than pg_catalog are qualified, as our functions need them.
+    """
+    path = value(connection, "SELECT current_setting('search_path')")
+    connection.execute("SELECT set_config('search_path', 'pg_catalog', false)")
     rows = fetch(
         connection,
         """
@@ -111,6 +116,7 @@ def columns_of(connection: Connection, table: str) -> list[Column]:
         ORDER BY a.attnum""",
         table,
     )
+    connection.execute("SELECT set_config('search_path', %s, false)", (path,))
     return [Column(**row) for row in rows]
 
 

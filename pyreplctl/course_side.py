@@ -176,7 +176,7 @@ def _blank(course: Connection, config: Config, contract: Contract) -> sql.Compos
 
 
 def _empty(column: Column, unique: bool, key: str) -> str | None:
-    if column.type in ("character varying", "text", "citext", "bpchar"):
+    if column.type.endswith(("character varying", "text", "citext", "bpchar")):
         quoted = sql.Identifier("u", key).as_string()
         return f"'~erased~' || {quoted}" if unique else "''"
     if not column.not_null:
@@ -186,6 +186,12 @@ def _empty(column: Column, unique: bool, key: str) -> str | None:
         "smallint": "0",
         "integer": "0",
         "bigint": "0",
+        "numeric": "0",
+        "real": "0",
+        "double precision": "0",
+        "uuid": "'00000000-0000-0000-0000-000000000000'",
+        "json": "'{}'",
+        "jsonb": "'{}'",
         "date": "'epoch'",
         "timestamp without time zone": "'epoch'",
         "timestamp with time zone": "'epoch'",

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pyreplctl import course_side, links
-from pyreplctl.db import LOCK_CLASS, Connection, connect, fetch, parameters, value
+from pyreplctl.db import (
+    LOCK_CLASS,
+    ROUTER_LOCK,
+    Connection,
+    connect,
+    fetch,
+    parameters,
+    value,
+)
 from pyreplctl.errors import UsageError
 from pyreplctl.objects import Change
 
@@ -171,6 +179,10 @@ def unregister(
                     changes.append(Change(f"{_purge(course)} copies", "dropped"))
                 changes += course_side.remove(course, role)
     with delivery_stopped(connection, number):
+        # route must not queue for this database any more, nor find a change gone.
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, ROUTER_LOCK)
+        )
         for query in (
             f"DROP SERVER IF EXISTS {links.server_name(number)} CASCADE",
             f"DROP FUNCTION IF EXISTS pyrepl.push_{number}",

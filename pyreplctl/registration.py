@@ -59,6 +59,7 @@ class Registered:
     in_the_way: tuple[str, ...] = ()
     own_triggers: tuple[str, ...] = ()
     sequences: tuple[str, ...] = ()
+    cascades: tuple[str, ...] = ()
     changes: list[Change] = field(default_factory=list)
 
 
@@ -191,6 +192,7 @@ class _New:
             adopting=tuple(same),
             in_the_way=tuple(others),
             own_triggers=tuple(_own_triggers(self.course, self.config)),
+            cascades=tuple(suitability.cascades(self.course, self.config)),
             sequences=tuple(suitability.sequences_in_reach(self.course, self.config)),
             changes=changes,
         )

@@ -261,6 +261,24 @@ def sequences_in_reach(course: Connection, config: Config) -> list[str]:
     return mends
 
 
+def cascades(course: Connection, config: Config) -> list[str]:
+    """Return the course's own tables whose rows go, or change, with an enrollment.
+
+    The portal takes enrollments and profiles away; what a foreign key of the course
+    then does (CASCADE, SET NULL, SET DEFAULT) the course has asked for.
+    """
+    names = contracts.table_names(config)
+    rows = fetch(
+        course,
+        "SELECT DISTINCT c.conrelid::regclass::text AS table, t.name"
+        " FROM pg_constraint c JOIN unnest(%s::text[]) t(name)"
+        " ON c.confrelid = to_regclass(t.name)"
+        " WHERE c.contype = 'f' AND c.confdeltype IN ('c', 'n', 'd') ORDER BY 1",
+        list(names[1:]),
+    )
+    return [f"{row['table']} (with {row['name']})" for row in rows]
+
+
 def _compare(table: str, held: Column | None, offered: Column) -> tuple[str, str]:
     name = f"{table}.{offered.name}"
     wanted = offered.full_type or offered.type

@@ -38,6 +38,7 @@ CREATE TABLE pyrepl.health (
     phase text NOT NULL DEFAULT 'normal' CHECK (phase IN ('normal', 'probe', 'isolate')),
     batch integer CHECK (batch > 0),
     intent bigint[],
+    suspect boolean NOT NULL DEFAULT false,
     serving integer,
     failures integer NOT NULL DEFAULT 0,
     retry_at timestamptz,
@@ -53,6 +54,8 @@ COMMENT ON COLUMN pyrepl.health.phase IS
     'normal; probe: the next push is empty, to tell a sick database from a bad dossier; isolate: small batches, recorded in intent first.';
 COMMENT ON COLUMN pyrepl.health.intent IS
     'The users of the next batch, recorded before it is tried so that its failure has a name.';
+COMMENT ON COLUMN pyrepl.health.suspect IS
+    'The database went down when the only user of intent was delivered. If it does so again, the dossier is at fault.';
 COMMENT ON COLUMN pyrepl.health.serving IS
     'The backend of a pyrepl.serve that is delivering: left behind only by one that died doing so.';
 

@@ -168,6 +168,8 @@ def _tell(done: Registered) -> None:
             f" If it makes any, run there: {' '.join(done.sequences)}",
             "yellow",
         )
+    for where in done.cascades:
+        talk(f"{done.name}: rows go when the portal takes rows away: {where}", "yellow")
     for trigger in done.own_triggers:
         talk(f"{done.name}: the course's own trigger will fire: {trigger}")
 

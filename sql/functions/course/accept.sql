@@ -1,5 +1,6 @@
 -- Refuse a push from another portal (PR010), in another contract (PR011, PR012), or that
--- does not follow the last one (PR013: one of the two ends was restored or forked).
+-- does not follow the last one (PR013: one of the two ends was restored or forked), or that
+-- cannot be applied for want of a right (PR015).
 -- Writes: chain. The row is found by value; two pushes at once: one waits or gets 40001.
 CREATE OR REPLACE FUNCTION pyrepl.accept(
     p_portal text, p_contract text, p_prev uuid, p_tag uuid)
@@ -26,6 +27,14 @@ BEGIN
     IF v_problem IS NOT NULL THEN
         RAISE '%', v_problem USING ERRCODE = 'PR012',
             HINT = 'Mend the table at the course, or run "pyreplctl course refresh".';
+    END IF;
+    SELECT string_agg(r.wanted || ' on ' || t.table_name, ', ') INTO v_problem
+    FROM (SELECT DISTINCT c.table_name FROM pyrepl.contract_column c) t
+    CROSS JOIN unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) r(wanted)
+    WHERE NOT has_table_privilege(t.table_name, r.wanted);
+    IF v_problem IS NOT NULL THEN
+        RAISE 'pyrepl_owner lacks rights at the course: %', v_problem
+            USING ERRCODE = 'PR015', HINT = 'Run "pyreplctl course refresh".';
     END IF;
 
     DELETE FROM pyrepl.chain c WHERE c.tag = p_prev;

@@ -35,7 +35,8 @@ BEGIN
                     FROM unnest($1) n
                     JOIN %3$s t ON t.%1$I = n.%1$I
                     JOIN pyrepl.copy c ON c.user_id = t.%4$I
-                    WHERE t.%2$I::text <> n.%2$I::text
+                    WHERE t.%2$I IS NOT NULL
+                        AND t.%2$I::text IS DISTINCT FROM n.%2$I::text
                     UNION ALL
                     SELECT lower(n.%2$I::text), NULL, true FROM unnest($1) n) w
                 GROUP BY w.value

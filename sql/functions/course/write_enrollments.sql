@@ -10,7 +10,7 @@ BEGIN
     UPDATE {enrollment_table} t
     SET {enrollment_set}
     FROM unnest(p_enrollments) n
-    JOIN pyrepl.copy c ON c.user_id = n.{enrollment_user}
+    JOIN pyrepl.copy c ON c.user_id = n.{enrollment_user} AND NOT c.erased
     WHERE t.{enrollment_key} = n.{enrollment_key}
         AND t.{enrollment_user} = n.{enrollment_user}
         AND ROW({enrollment_here})::record *<> ROW({enrollment_new})::record;
@@ -19,7 +19,7 @@ BEGIN
     OVERRIDING SYSTEM VALUE
     SELECT {enrollment_new}
     FROM unnest(p_enrollments) n
-    JOIN pyrepl.copy c ON c.user_id = n.{enrollment_user}
+    JOIN pyrepl.copy c ON c.user_id = n.{enrollment_user} AND NOT c.erased
     WHERE NOT EXISTS (
         SELECT FROM {enrollment_table} t
         WHERE t.{enrollment_key} = n.{enrollment_key}

@@ -10,7 +10,7 @@ BEGIN
     UPDATE {profile_table} t
     SET {profile_set}
     FROM unnest(p_profiles) n
-    JOIN pyrepl.copy c ON c.user_id = n.{profile_user}
+    JOIN pyrepl.copy c ON c.user_id = n.{profile_user} AND NOT c.erased
     WHERE t.{profile_key} = n.{profile_key} AND t.{profile_user} = n.{profile_user}
         AND ROW({profile_here})::record *<> ROW({profile_new})::record;
 
@@ -18,7 +18,7 @@ BEGIN
     OVERRIDING SYSTEM VALUE
     SELECT {profile_new}
     FROM unnest(p_profiles) n
-    JOIN pyrepl.copy c ON c.user_id = n.{profile_user}
+    JOIN pyrepl.copy c ON c.user_id = n.{profile_user} AND NOT c.erased
     WHERE NOT EXISTS (
         SELECT FROM {profile_table} t
         WHERE t.{profile_key} = n.{profile_key} AND t.{profile_user} = n.{profile_user});

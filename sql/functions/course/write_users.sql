@@ -20,7 +20,7 @@ BEGIN
             SELECT FROM pyrepl.copy k WHERE k.user_id = n.pyrepl_id
                 AND k.generation = n.pyrepl_generation AND NOT k.erased)
         AND (n.pyrepl_member OR EXISTS (
-            SELECT FROM pyrepl.copy k WHERE k.user_id = n.pyrepl_id))
+            SELECT FROM pyrepl.copy k WHERE k.user_id = n.pyrepl_id AND NOT k.erased))
         AND (EXISTS (SELECT FROM pyrepl.copy k WHERE k.user_id = n.pyrepl_id)
             OR NOT EXISTS (SELECT FROM {user_table} u WHERE u.{user_key} = n.pyrepl_id))
     ON CONFLICT (user_id) DO UPDATE
@@ -40,7 +40,7 @@ BEGIN
     UPDATE {user_table} u
     SET {user_set}
     FROM unnest(p_ids, p_users) n(pyrepl_id)
-    JOIN pyrepl.copy c ON c.user_id = n.pyrepl_id
+    JOIN pyrepl.copy c ON c.user_id = n.pyrepl_id AND NOT c.erased
     WHERE u.{user_key} = n.{user_key}
         AND ROW({user_here})::record *<> ROW({user_new})::record;
 
@@ -48,7 +48,7 @@ BEGIN
     OVERRIDING SYSTEM VALUE
     SELECT {user_new}
     FROM unnest(p_ids, p_users) n(pyrepl_id)
-    JOIN pyrepl.copy c ON c.user_id = n.{user_key}
+    JOIN pyrepl.copy c ON c.user_id = n.{user_key} AND NOT c.erased
     WHERE NOT EXISTS (SELECT FROM {user_table} u WHERE u.{user_key} = n.{user_key});
 END
 $write_users$;

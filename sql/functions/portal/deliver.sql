@@ -41,7 +41,7 @@ BEGIN
         -- A pyrepl.serve died with its connection to this database: that is a failure.
         PERFORM pyrepl.note_failure(
             v_health, '08006', 'the connection was lost during a delivery', NULL);
-        outcome := 'waiting';
+        outcome := 'isolating';
         RETURN;
     END IF;
     IF v_health.retry_at > clock_timestamp() THEN

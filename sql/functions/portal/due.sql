@@ -8,18 +8,26 @@ SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
 AS $due$
+    WITH me AS MATERIALIZED (
+        SELECT pyrepl.identity() AS identity, pyrepl.last_queued() AS last
+    )
     SELECT d.id
-    FROM pyrepl.database d
+    FROM me
+    CROSS JOIN pyrepl.database d
     JOIN pyrepl.health h ON h.database_id = d.id
+    LEFT JOIN pyrepl.outbox_mark lm ON lm.database_id = d.id AND lm.priority = 0
+        AND lm.identity = me.identity AND lm.id <= me.last
+    LEFT JOIN pyrepl.outbox_mark bm ON bm.database_id = d.id AND bm.priority = 1
+        AND bm.identity = me.identity AND bm.id <= me.last
     WHERE d.state IN ('active', 'backfilling')
         AND (h.retry_at IS NULL OR h.retry_at <= clock_timestamp())
         AND (d.state = 'backfilling' OR h.phase <> 'normal' OR h.intent IS NOT NULL
             OR EXISTS (SELECT FROM pyrepl.outbox o
                 WHERE o.database_id = d.id AND o.priority = 0
-                    AND o.id > pyrepl.outbox_mark_of(d.id, 0))
+                    AND o.id > coalesce(lm.id, 0))
             OR EXISTS (SELECT FROM pyrepl.outbox o
                 WHERE o.database_id = d.id AND o.priority = 1
-                    AND o.id > pyrepl.outbox_mark_of(d.id, 1))
+                    AND o.id > coalesce(bm.id, 0))
             OR EXISTS (SELECT FROM pyrepl.retry r
                 WHERE r.database_id = d.id AND r.due_at <= clock_timestamp()));
 $due$;

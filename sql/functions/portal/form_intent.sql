@@ -10,6 +10,11 @@ DECLARE
     v_intent bigint[] := ARRAY(
         SELECT r.user_id FROM pyrepl.retry r
         WHERE r.database_id = p_health.database_id AND r.due_at <= clock_timestamp()
+            -- every other time the queue goes first: retries may be many, and slow
+            AND (random() < 0.5 OR NOT EXISTS (
+                SELECT FROM pyrepl.outbox o
+                WHERE o.database_id = p_health.database_id AND o.priority IN (0, 1)
+                    AND o.id > pyrepl.outbox_mark_of(o.database_id, o.priority)))
         ORDER BY r.due_at LIMIT 1);
     v_claim record;
 BEGIN

@@ -15,6 +15,7 @@ DECLARE
     v_here jsonb;
     v_there jsonb;
     v_pending bigint[];
+    v_copies bigint[];
 BEGIN
     PERFORM pg_advisory_xact_lock(1887007344, p_database);
     EXECUTE format($here$
@@ -26,11 +27,14 @@ BEGIN
             ARRAY(SELECT p.user_id FROM pyrepl.pending_users(%1$s, $1) p)
         $here$, p_database) INTO v_here, v_pending USING p_users;
     EXECUTE format($there$
-        SELECT jsonb_agg(d) FROM (
-            SELECT t.part, t.user_id, count(*) AS n, bit_xor(t.digest)::text AS x
-            FROM pyrepl.digest_%1$s t WHERE t.user_id = ANY ($1)
-            GROUP BY 1, 2) d
-        $there$, p_database) INTO v_there USING p_users;
+        SELECT (
+                SELECT jsonb_agg(d) FROM (
+                    SELECT t.part, t.user_id, count(*) AS n, bit_xor(t.digest)::text AS x
+                    FROM pyrepl.digest_%1$s t WHERE t.user_id = ANY ($1)
+                    GROUP BY 1, 2) d),
+            ARRAY(SELECT a.user_id FROM pyrepl.account_%1$s a
+                WHERE a.is_copy AND a.user_id = ANY ($1))
+        $there$, p_database) INTO v_there, v_copies USING p_users;
 
     RETURN QUERY
     SELECT coalesce(h.user_id, t.user_id), coalesce(h.part, t.part),
@@ -42,6 +46,11 @@ BEGIN
         t(part text, user_id bigint, n bigint, x text)
         ON t.part = h.part AND t.user_id = h.user_id
     WHERE (h.n, h.x) IS DISTINCT FROM (t.n, t.x)
+        -- The course digests the users enrolled there: of a copy that is not, only the
+        -- enrollment is missing.
+        AND NOT (t.part IS NULL AND h.part <> 'enrollment' AND h.user_id = ANY (v_copies)
+            AND NOT coalesce(v_there, '[]') @> jsonb_build_array(
+                jsonb_build_object('part', 'user', 'user_id', h.user_id)))
     ORDER BY 1, 2;
 END
 $look_again$;

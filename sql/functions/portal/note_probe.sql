@@ -12,10 +12,16 @@ DECLARE
         (SELECT s.batch FROM pyrepl.settings s));
     v_half integer := greatest(v_size / 2, 1);
 BEGIN
-    IF p_health.health <> 'ok' THEN
+    IF p_health.health <> 'ok'
+        AND (cardinality(p_health.intent) IS DISTINCT FROM 1 OR NOT p_health.suspect)
+    THEN
+        -- An outage uses up nobody's attempts; but the one dossier that was on its way
+        -- when the database went down is watched: it may be what brings it down.
         UPDATE pyrepl.health h
-        SET health = 'ok', phase = 'isolate', batch = v_half, intent = NULL,
-            failures = 0, retry_at = NULL, sqlstate = NULL, message = NULL, hint = NULL
+        SET health = 'ok', phase = 'isolate', batch = v_half, failures = 0, retry_at = NULL,
+            suspect = cardinality(h.intent) IS NOT DISTINCT FROM 1,
+            intent = CASE WHEN cardinality(h.intent) = 1 THEN h.intent END,
+            sqlstate = NULL, message = NULL, hint = NULL
         WHERE h.database_id = p_health.database_id;
         RETURN;
     END IF;
@@ -34,7 +40,8 @@ BEGIN
                 THEN clock_timestamp() + interval '2 s' * 2 ^ r.attempts END;
     END IF;
     UPDATE pyrepl.health h
-    SET phase = 'isolate', batch = v_half,
+    SET phase = 'isolate', batch = v_half, health = 'ok', failures = 0, retry_at = NULL,
+        suspect = false,
         intent = CASE WHEN v_size > 1 THEN h.intent[:v_half] END
     WHERE h.database_id = p_health.database_id;
 END

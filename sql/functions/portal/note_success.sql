@@ -14,7 +14,7 @@ BEGIN
         DELETE FROM pyrepl.retry r
         WHERE r.database_id = p_database.id AND r.user_id = ANY (p_health.intent);
         UPDATE pyrepl.health h
-        SET intent = NULL, last_delivered_at = clock_timestamp(),
+        SET intent = NULL, suspect = false, last_delivered_at = clock_timestamp(),
             sqlstate = NULL, message = NULL, hint = NULL,
             batch = CASE WHEN h.batch * 2 < v_limit THEN h.batch * 2 END,
             phase = CASE WHEN h.batch * 2 < v_limit THEN h.phase ELSE 'normal' END
@@ -46,10 +46,13 @@ BEGIN
 
     IF p_database.state = 'backfilling' AND NOT EXISTS (
             SELECT FROM pyrepl.outbox o
-            WHERE o.database_id = p_database.id AND o.priority = 1
-                AND o.id > pyrepl.outbox_mark_of(p_database.id, 1))
+            WHERE o.database_id = p_database.id AND o.priority IN (0, 1)
+                AND o.id > pyrepl.outbox_mark_of(p_database.id, o.priority))
         AND NOT EXISTS (
             SELECT FROM pyrepl.change c WHERE c.database_id = p_database.id)
+        AND NOT EXISTS (
+            SELECT FROM pyrepl.retry r
+            WHERE r.database_id = p_database.id AND r.due_at IS NOT NULL)
     THEN
         UPDATE pyrepl.database d SET state = 'active', adopt = false
         WHERE d.id = p_database.id AND d.state = 'backfilling';

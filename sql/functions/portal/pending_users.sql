@@ -14,9 +14,17 @@ AS $pending_users$
     WHERE r.database_id = p_database AND r.user_id = ANY (p_users)
         AND r.due_at IS NOT NULL
     UNION
-    SELECT s.id FROM pyrepl.change c
-    JOIN unnest(p_users) s(id) ON c.users IS NULL OR s.id = ANY (c.users)
-    WHERE coalesce(c.database_id, p_database) = p_database;
+    SELECT s.id
+    FROM unnest(p_users) s(id)
+    WHERE EXISTS (SELECT FROM pyrepl.change c
+        WHERE c.users IS NULL AND coalesce(c.database_id, p_database) = p_database)
+    UNION
+    (SELECT u.id
+    FROM pyrepl.change c
+    CROSS JOIN LATERAL unnest(c.users) u(id)
+    WHERE coalesce(c.database_id, p_database) = p_database
+    INTERSECT
+    SELECT s.id FROM unnest(p_users) s(id));
 $pending_users$;
 
 COMMENT ON FUNCTION pyrepl.pending_users(integer, bigint[]) IS

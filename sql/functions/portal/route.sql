@@ -17,6 +17,7 @@ AS $route$
 DECLARE
     v_mark pyrepl.route_mark;
     v_identity text := pyrepl.identity();
+    v_last bigint := pyrepl.last_queued();
     v_xip xid8[];
     v_taken integer;
     v_seen pg_snapshot;
@@ -31,12 +32,14 @@ BEGIN
     v_mark.snapshot := coalesce(v_mark.snapshot, '1:1:');
     v_xip := ARRAY(SELECT pg_snapshot_xip(v_mark.snapshot));
 
-    WITH taken AS (
+    -- Counted is what the scan found: a row that somebody deletes meanwhile is not taken.
+    WITH seen AS MATERIALIZED (
+        SELECT d.ctid FROM pyrepl.change d
+        WHERE d.xid >= pg_snapshot_xmax(v_mark.snapshot) OR d.xid = ANY (v_xip)
+        LIMIT 5000
+    ), taken AS (
         DELETE FROM pyrepl.change c
-        WHERE c.ctid = ANY (ARRAY(
-            SELECT d.ctid FROM pyrepl.change d
-            WHERE d.xid >= pg_snapshot_xmax(v_mark.snapshot) OR d.xid = ANY (v_xip)
-            LIMIT 5000))
+        WHERE c.ctid = ANY (ARRAY(SELECT s.ctid FROM seen s))
         RETURNING c.*
     ), pair AS MATERIALIZED (
         SELECT f.database_id, f.user_id, min(t.priority) AS priority, min(t.at) AS at
@@ -84,35 +87,35 @@ BEGIN
             FROM pyrepl.outbox o
             WHERE t.users IS NULL AND t.courses IS NULL AND t.database_id IS NULL
         ) f
+        WHERE f.user_id IS NOT NULL  -- an enrollment may be nobody's
         GROUP BY f.database_id, f.user_id
-    ), mark AS MATERIALIZED (
-        SELECT d.id AS database_id,
-            pyrepl.outbox_mark_of(d.id, 0) AS live, pyrepl.outbox_mark_of(d.id, 1) AS bulk
-        FROM pyrepl.database d
-        WHERE d.state <> 'removing' AND EXISTS (SELECT FROM taken)
     ), queued AS (
         INSERT INTO pyrepl.outbox (database_id, user_id, priority, at)
         SELECT p.database_id, p.user_id, p.priority, p.at
-        FROM mark m
-        JOIN pair p ON p.database_id = m.database_id
+        FROM pair p
+        JOIN pyrepl.database d ON d.id = p.database_id AND d.state <> 'removing'
+        LEFT JOIN pyrepl.outbox_mark lm ON lm.database_id = p.database_id
+            AND lm.priority = 0 AND lm.identity = v_identity AND lm.id <= v_last
+        LEFT JOIN pyrepl.outbox_mark bm ON bm.database_id = p.database_id
+            AND bm.priority = 1 AND bm.identity = v_identity AND bm.id <= v_last
         -- A pair that waits will carry this change too. One that is being delivered may
         -- not: its dossier was perhaps read before; deliver's row lock makes it skipped.
         LEFT JOIN LATERAL (
             SELECT true AS waits FROM pyrepl.outbox o
             WHERE o.database_id = p.database_id AND o.user_id = p.user_id
-                AND o.priority = 0 AND o.id > m.live
+                AND o.priority = 0 AND o.id > coalesce(lm.id, 0)
             LIMIT 1 FOR KEY SHARE SKIP LOCKED
         ) live ON true
         LEFT JOIN LATERAL (
             SELECT true AS waits FROM pyrepl.outbox o
             WHERE o.database_id = p.database_id AND o.user_id = p.user_id
-                AND o.priority = 1 AND p.priority = 1 AND o.id > m.bulk
+                AND o.priority = 1 AND p.priority = 1 AND o.id > coalesce(bm.id, 0)
             LIMIT 1 FOR KEY SHARE SKIP LOCKED
         ) bulk ON true
         WHERE live.waits IS NULL AND bulk.waits IS NULL
         ORDER BY p.at
     )
-    SELECT count(*), pg_current_snapshot() INTO v_taken, v_seen FROM taken;
+    SELECT count(*), pg_current_snapshot() INTO v_taken, v_seen FROM seen;
 
     -- The mark moves once a second: versions of one row pile up too.
     IF v_taken < 5000

@@ -16,6 +16,12 @@ BEGIN
     EXECUTE format('SELECT pyrepl.push_%s($1, $2, $3, $4)', p_database.id)
         INTO v_copies USING p_users, v_last.tag, v_tag, p_database.adopt;
 
+    IF v_copies IS NULL THEN
+        RAISE 'the inbox did not answer: its trigger does not fire'
+            USING ERRCODE = 'PR014', HINT = 'At the course, session_replication_role must '
+            'be origin, and pyrepl_apply on pyrepl.inbox enabled.';
+    END IF;
+
     INSERT INTO pyrepl.chain (database_id, tag) VALUES (p_database.id, v_tag);
     DELETE FROM pyrepl.chain c WHERE c.database_id = p_database.id AND c.id = v_last.id;
     INSERT INTO pyrepl.placement (user_id, database_id)

@@ -48,11 +48,11 @@ BEGIN
             IF v_database <> ALL (v_announced) THEN
                 PERFORM pyrepl.serving(v_database, false);
                 COMMIT;
-                v_announced := v_announced || v_database;
+                v_announced := pg_catalog.array_append(v_announced, v_database);
             END IF;
         END LOOP;
         EXIT WHEN pg_catalog.clock_timestamp() >= v_until;
-        v_pause := CASE WHEN v_worked THEN 0.001 ELSE least(v_pause * 2, 0.05) END;
+        v_pause := CASE WHEN v_worked THEN 0.001 ELSE least(v_pause + v_pause, 0.05) END;
         PERFORM pg_catalog.pg_sleep(v_pause);
     END LOOP;
 END

@@ -8,7 +8,8 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $serving$
     UPDATE pyrepl.health h SET serving = CASE WHEN p_begins THEN pg_backend_pid() END
-    WHERE h.database_id = p_database;
+    WHERE h.database_id = p_database
+        AND CASE WHEN p_begins THEN h.serving IS NULL ELSE h.serving = pg_backend_pid() END;
 $serving$;
 
 COMMENT ON FUNCTION pyrepl.serving(integer, boolean) IS

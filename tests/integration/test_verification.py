@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pytest
+
+from pyreplctl import verification
+from pyreplctl.verification import Difference
+from tests.platform import Course, Platform
+
+TOY = "edX/toy/2012_Fall"
+USER = "public.auth_user"
+PROFILE = "public.auth_userprofile"
+ENROLLMENT = "public.student_courseenrollment"
+
+# What a superuser of the course does to user 2, and what is found: kind and table.
+PLANTED = {
+    "changed": (
+        "UPDATE auth_user SET email = 'other@example.com' WHERE id = 2",
+        [("stale", USER)],
+    ),
+    "null for empty": (
+        "UPDATE auth_userprofile SET goals = '' WHERE user_id = 2",
+        [("stale", PROFILE)],
+    ),
+    "no profile": (
+        "DELETE FROM auth_userprofile WHERE user_id = 2",
+        [("missing", PROFILE)],
+    ),
+    "no enrollment": (
+        "DELETE FROM student_courseenrollment WHERE user_id = 2",
+        [("missing", ENROLLMENT)],
+    ),
+    "another enrollment": (
+        (
+            "INSERT INTO student_courseenrollment (id, user_id, course_id)"
+            " VALUES (900, 2, 'edX/other')"
+        ),
+        [("extra", ENROLLMENT)],
+    ),
+    "nobody": (
+        (
+            "DELETE FROM student_courseenrollment WHERE user_id = 2;"
+            " DELETE FROM auth_userprofile WHERE user_id = 2;"
+            " DELETE FROM auth_user WHERE id = 2"
+        ),
+        [("missing", ENROLLMENT), ("missing", PROFILE), ("missing", USER)],
+    ),
+}
+
+
+@pytest.fixture
+def course(platform: Platform) -> Course:
+    made = platform.course(TOY, askbot=True)
+    for number in (1, 2, 3):
+        platform.member(number, TOY)
+    platform.deliver()
+    return made
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_what_differs_is_named_and_mended(
+    platform: Platform, course: Course, what: str
+) -> None:
+    statement, expected = PLANTED[what]
+    course.connection.execute(statement.encode())
+    found = platform.verify()[course.name]
+    assert found.ok is False
+    assert sorted(found.examples, key=lambda d: d.table) == sorted(
+        (Difference(2, kind, table) for kind, table in expected), key=lambda d: d.table
+    )
+    assert verification.repair(platform.dsn, [found]) == {}
+    platform.assert_equal()
+
+
+def test_a_copy_that_the_portal_never_had_is_extra(
+    platform: Platform, course: Course
+) -> None:
+    course.execute(
+        "INSERT INTO auth_user (id, username, first_name, last_name, email, password,"
+        " is_staff, is_active, is_superuser, last_login, date_joined)"
+        " VALUES (77, 'ghost', '', '', '', '', false, true, false, now(), now())"
+    )
+    course.execute("INSERT INTO pyrepl.copy (user_id, generation) VALUES (77, 0)")
+    found = platform.verify()[course.name]
+    assert found.examples == [Difference(77, "extra", USER)]
+    assert verification.repair(platform.dsn, [found]) == {}
+    assert course.users == [1, 2, 3]
+    platform.assert_equal()
+
+
+def test_what_waits_is_pending_and_no_drift(platform: Platform, course: Course) -> None:
+    platform.execute("UPDATE auth_user SET email = 'new@example.com' WHERE id = 2")
+    found = platform.verify()[course.name]
+    assert (found.ok, found.pending) == (True, 1)
+
+
+def test_who_has_left_is_former_and_no_drift(
+    platform: Platform, course: Course
+) -> None:
+    platform.unenroll(2, TOY)
+    platform.deliver()
+    found = platform.verify()[course.name]
+    assert (found.ok, found.former, found.users) == (True, 1, 2)
+
+
+def test_last_login_and_local_accounts_are_the_courses_own(
+    platform: Platform, course: Course
+) -> None:
+    course.execute("UPDATE auth_user SET last_login = now() WHERE id = 2")
+    course.execute(
+        "INSERT INTO auth_user (id, username, first_name, last_name, email, password,"
+        " is_staff, is_active, is_superuser, last_login, date_joined)"
+        " VALUES (900, 'admin', '', '', '', '', true, true, true, now(), now())"
+    )
+    assert platform.verify()[course.name].ok
+
+
+def test_a_database_that_cannot_be_looked_at_is_never_clean(
+    platform: Platform, course: Course
+) -> None:
+    course.execute("ALTER VIEW pyrepl.digest RENAME TO elsewhere")
+    found = platform.verify()[course.name]
+    assert found.ok is None
+    assert found.error
