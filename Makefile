@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 2
 BIN := $(VENV)/bin
 # Kept in the environment, but named after the tree that was installed into it: two
 # clones that share a VENV= each install themselves.
@@ -29,8 +30,8 @@ lint: $(STAMP) ## check style, types and the layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(STAMP) ## run the tests on two embedded servers (ARGS= for pytest)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## run the tests on embedded servers (ARGS= for pytest, JOBS= at once)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 demo: $(STAMP) ## replicate between three databases, narrated
 	$(BIN)/pyreplctl demo

@@ -16,13 +16,12 @@ BEGIN
     SELECT n.pyrepl_id, n.pyrepl_generation
     FROM unnest(p_ids, p_generations, p_members, p_users)
         n(pyrepl_id, pyrepl_generation, pyrepl_member)
-    WHERE n.{user_key} IS NOT NULL AND NOT EXISTS (
-            SELECT FROM pyrepl.copy k WHERE k.user_id = n.pyrepl_id
-                AND k.generation = n.pyrepl_generation AND NOT k.erased)
-        AND (n.pyrepl_member OR EXISTS (
-            SELECT FROM pyrepl.copy k WHERE k.user_id = n.pyrepl_id AND NOT k.erased))
-        AND (EXISTS (SELECT FROM pyrepl.copy k WHERE k.user_id = n.pyrepl_id)
-            OR NOT EXISTS (SELECT FROM {user_table} u WHERE u.{user_key} = n.pyrepl_id))
+    LEFT JOIN pyrepl.copy k ON k.user_id = n.pyrepl_id
+    WHERE n.{user_key} IS NOT NULL AND CASE
+        WHEN k.user_id IS NULL THEN n.pyrepl_member AND NOT EXISTS (
+            SELECT FROM {user_table} u WHERE u.{user_key} = n.pyrepl_id)
+        WHEN k.erased THEN n.pyrepl_member
+        ELSE k.generation <> n.pyrepl_generation END
     ON CONFLICT (user_id) DO UPDATE
     SET generation = excluded.generation, erased = false;
 
