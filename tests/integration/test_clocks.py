@@ -95,6 +95,8 @@ def test_worker_reconnects_to_a_restarted_portal(
         request = registration.Request((TOY,), course_dsn)
         registration.register(connection, Config(), request)
     with working(dsn), psycopg.connect(course_dsn, autocommit=True) as course:
+        with psycopg.connect(dsn, autocommit=True) as before:
+            until(lambda: status.read(before).clocks)
         server.kill()
         server.start()
         with psycopg.connect(dsn, autocommit=True) as connection:
