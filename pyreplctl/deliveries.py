@@ -64,7 +64,7 @@ def deliver(connection: Connection, number: int) -> Outcome:
     except psycopg.Error as error:
         if connection.broken:
             raise
-        message = error.diag.message_primary or str(error)
+        message = " ".join((error.diag.message_primary or str(error)).split())
         hint = error.diag.message_hint
         connection.execute(
             "SELECT pyrepl.delivery_failed(%s, %s, %s, %s)",

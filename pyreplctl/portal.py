@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import LiteralString
 
 from psycopg import sql
 
@@ -88,54 +89,56 @@ def _roles(connection: Connection) -> list[Change]:
 
 
 def _schema(connection: Connection) -> list[Change]:
-    changes = []
-    if value(connection, "SELECT to_regnamespace('pyrepl') IS NULL"):
-        connection.execute("CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner")
-        connection.execute(
-            "COMMENT ON SCHEMA pyrepl IS 'pyreplctl: tables are private, functions are"
-            " the interface'"
-        )
-        changes.append(Change("schema pyrepl", "created"))
-    else:
-        changes.append(Change("schema pyrepl", "unchanged"))
-    if not value(
-        connection,
-        "SELECT has_schema_privilege('pyrepl_worker', 'pyrepl', 'USAGE')"
-        " AND has_schema_privilege('pyrepl_monitor', 'pyrepl', 'USAGE')",
-    ):
-        connection.execute(
-            "GRANT USAGE ON SCHEMA pyrepl TO pyrepl_worker, pyrepl_monitor"
-        )
-        changes.append(Change("grant USAGE on pyrepl", "created"))
-    else:
-        changes.append(Change("grant USAGE on pyrepl", "unchanged"))
-    if not value(
-        connection, "SELECT 1 FROM pg_extension WHERE extname = 'postgres_fdw'"
-    ):
-        connection.execute("CREATE EXTENSION postgres_fdw SCHEMA pyrepl")
-        changes.append(Change("extension postgres_fdw", "created"))
-    else:
-        changes.append(Change("extension postgres_fdw", "unchanged"))
-    return changes
+    return [
+        _ensure(
+            connection,
+            "schema pyrepl",
+            "SELECT to_regnamespace('pyrepl') IS NOT NULL",
+            "CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner;"
+            " COMMENT ON SCHEMA pyrepl IS 'pyreplctl: tables are private, functions are"
+            " the interface'",
+        ),
+        _ensure(
+            connection,
+            "grant USAGE on pyrepl",
+            "SELECT has_schema_privilege('pyrepl_worker', 'pyrepl', 'USAGE')"
+            " AND has_schema_privilege('pyrepl_monitor', 'pyrepl', 'USAGE')",
+            "GRANT USAGE ON SCHEMA pyrepl TO pyrepl_worker, pyrepl_monitor",
+        ),
+        _ensure(
+            connection,
+            "extension postgres_fdw",
+            "SELECT 1 FROM pg_extension WHERE extname = 'postgres_fdw'",
+            "CREATE EXTENSION postgres_fdw SCHEMA pyrepl",
+        ),
+        _ensure(
+            connection,
+            "grant USAGE on postgres_fdw",
+            "SELECT has_foreign_data_wrapper_privilege('pyrepl_owner', 'postgres_fdw',"
+            " 'USAGE')",
+            "GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO pyrepl_owner",
+        ),
+    ]
+
+
+def _ensure(
+    connection: Connection, what: str, held: LiteralString, statement: LiteralString
+) -> Change:
+    """Run a statement, unless the query tells that its effect is there."""
+    if value(connection, held):
+        return Change(what, "unchanged")
+    connection.execute(statement)
+    return Change(what, "created")
 
 
 def _grants(connection: Connection, config: Config) -> list[Change]:
-    changes = []
-    if not value(
-        connection,
-        "SELECT has_foreign_data_wrapper_privilege('pyrepl_owner', 'postgres_fdw',"
-        " 'USAGE')",
-    ):
-        connection.execute(
-            "GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO pyrepl_owner"
+    return [
+        Change(
+            f"grant SELECT on {name}",
+            rights.grant_table(connection, name, ("SELECT",), "pyrepl_owner"),
         )
-        changes.append(Change("grant USAGE on postgres_fdw", "created"))
-    else:
-        changes.append(Change("grant USAGE on postgres_fdw", "unchanged"))
-    for name in contracts.table_names(config):
-        state = rights.grant_table(connection, name, ("SELECT",), "pyrepl_owner")
-        changes.append(Change(f"grant SELECT on {name}", state))
-    return changes
+        for name in contracts.table_names(config)
+    ]
 
 
 def bring_migrations(connection: Connection, side: str) -> list[Change]:
