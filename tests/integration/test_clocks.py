@@ -157,6 +157,23 @@ def test_serve_goes_on_with_others_when_a_database_fails(platform: Platform) -> 
     assert well.users == [1]
 
 
+def test_serve_delivers_what_is_queued_where_routing_has_stopped(
+    platform: Platform,
+) -> None:
+    course = platform.course(TOY)
+    platform.member(1, TOY)
+    platform.deliver()
+    platform.execute("UPDATE auth_user SET email = 'new@example.com' WHERE id = 1")
+    platform.execute("SELECT pyrepl.route()")
+    platform.execute("UPDATE auth_user SET email = 'newer@example.com' WHERE id = 1")
+    platform.execute(
+        "CREATE OR REPLACE FUNCTION pyrepl.route() RETURNS integer LANGUAGE plpgsql"
+        " AS 'BEGIN PERFORM nothing FROM auth_user; END'"
+    )
+    platform.execute("CALL pyrepl.serve('0 s')")
+    assert course.user(1)["email"] == "newer@example.com"
+
+
 @pytest.mark.failure
 def test_a_serve_that_died_with_its_connection_names_the_database(
     platform: Platform,

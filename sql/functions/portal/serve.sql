@@ -12,6 +12,7 @@ DECLARE
     v_message text;
     v_hint text;
     v_worked boolean;
+    v_warned boolean := false;
     v_ticked timestamptz := '-infinity';
     v_pause double precision := 0.001;
 BEGIN
@@ -21,7 +22,17 @@ BEGIN
             PERFORM pyrepl.tick('serve', pg_catalog.pg_backend_pid()::text);
             COMMIT;
         END IF;
-        v_worked := coalesce(pyrepl.route(), 0) > 0;
+        BEGIN
+            v_worked := coalesce(pyrepl.route(), 0) > 0;
+        EXCEPTION WHEN undefined_column OR undefined_table THEN
+            -- A migration took a key column away. What is queued can still go.
+            v_worked := false;
+            IF NOT v_warned THEN
+                RAISE WARNING 'changes cannot be routed: %', SQLERRM
+                    USING HINT = 'Run "pyreplctl install".';
+                v_warned := true;
+            END IF;
+        END;
         COMMIT;
         FOREACH v_database IN ARRAY ARRAY(SELECT d FROM pyrepl.due() d) LOOP
             -- The first delivery of a call is announced; a database that kills this call
