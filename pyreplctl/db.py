@@ -77,9 +77,16 @@ def driver_errors(what: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
+        said = " ".join((error.diag.message_primary or str(error)).split())
+        if error.sqlstate is not None and error.sqlstate.startswith("08"):
+            # The server is there, and tells of a server that it cannot reach itself.
             raise ConnectionFailed(
-                f"the connection to {what} was lost: {_one_line(error)}",
+                f"{what} cannot reach a course database: {said}",
+                hint="Run the command again when its server is back.",
+            ) from error
+        if error.sqlstate is None or error.sqlstate.startswith("57P"):
+            raise ConnectionFailed(
+                f"the connection to {what} was lost: {said}",
                 hint="Run the command again when the server is back.",
             ) from error
         raise DatabaseError(

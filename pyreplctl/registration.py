@@ -27,6 +27,7 @@ from pyreplctl.db import (
     connect,
     driver_errors,
     fetch,
+    parameters,
     value,
     without_secrets,
 )
@@ -60,6 +61,7 @@ class Registered:
     own_triggers: tuple[str, ...] = ()
     sequences: tuple[str, ...] = ()
     cascades: tuple[str, ...] = ()
+    nobody: tuple[str, ...] = ()
     changes: list[Change] = field(default_factory=list)
 
 
@@ -79,13 +81,14 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
     ):
         _refuse_the_portal(connection, course)
         identity = portal.identity(connection)
-        name = request.name or course.info.dbname
+        name = request.name or _registered_name(connection, course)
         course_side.refuse_if_taken(course, identity, name)
         number = _known(connection, course, name)
         _refuse_hosted_elsewhere(connection, keys, number)
         agreed = suitability.check_course(course, connection, config, contract)
         if number is not None:
-            return _add_courses(connection, number, name, keys, request.backfill)
+            _refuse_another_link(connection, course, number, request)
+            return _add_courses(connection, number, name, keys, request)
         _clear_leftovers(course)
         new = _New(connection, course, config, contract, identity, name, request)
         return new.register(keys, agreed)
@@ -194,6 +197,7 @@ class _New:
             own_triggers=tuple(_own_triggers(self.course, self.config)),
             cascades=tuple(suitability.cascades(self.course, self.config)),
             sequences=tuple(suitability.sequences_in_reach(self.course, self.config)),
+            nobody=tuple(_without_anybody(self.portal, keys)),
             changes=changes,
         )
 
@@ -243,6 +247,32 @@ def _refuse_the_portal(connection: Connection, course: Connection) -> None:
         raise UsageError(
             "--dsn is the portal itself",
             hint="Name the course's own database.",
+        )
+
+
+def _registered_name(connection: Connection, course: Connection) -> str:
+    """Return the name under which the database is registered, else its own."""
+    held = course_side.binding(course)
+    known: str | None = value(
+        connection,
+        "SELECT name FROM pyrepl.databases() WHERE id = %s",
+        held.database_id if held else None,
+    )
+    return known or course.info.dbname
+
+
+def _refuse_another_link(
+    connection: Connection, course: Connection, number: int, request: Request
+) -> None:
+    if request.link is None:
+        return
+    wanted = links.conninfo(course, request.dsn, request.link)
+    kept = value(connection, "SELECT link FROM pyrepl.database WHERE id = %s", number)
+    if wanted != parameters(kept):
+        raise UsageError(
+            "--link of a registered database cannot be changed by registering again",
+            hint=f"It is linked by: {kept}. Unregister it, and register it again with"
+            " --link and --adopt.",
         )
 
 
@@ -310,14 +340,41 @@ def _host(connection: Connection, number: int, keys: Sequence[str]) -> list[str]
 
 
 def _add_courses(
-    connection: Connection, number: int, name: str, keys: list[str], backfill: bool
+    connection: Connection, number: int, name: str, keys: list[str], request: Request
 ) -> Registered:
+    """Add courses; with --adopt, take over accounts that are in the way now, too."""
     with connection.transaction():
         connection.execute("SET LOCAL ROLE pyrepl_owner")
         added = _host(connection, number, keys)
-        if added and backfill:
+        same, others = _accounts_in_the_way(connection, number)
+        if added and (same or others) and not request.adopt:
+            raise _AccountsThere(name, same, others)
+        if same and request.adopt:
+            connection.execute(
+                "UPDATE pyrepl.database SET adopt = true, state = 'backfilling'"
+                " WHERE id = %s AND state <> 'paused'",
+                (number,),
+            )
+            courses.backfill(connection, [number])
+        elif added and request.backfill:
             courses.backfill_courses(connection, number, added)
-    return Registered(name=name, created=False, courses=tuple(added))
+    return Registered(
+        name=name,
+        created=False,
+        courses=tuple(added),
+        adopting=tuple(same),
+        in_the_way=tuple(others),
+        nobody=tuple(_without_anybody(connection, added)),
+    )
+
+
+def _without_anybody(connection: Connection, keys: Sequence[str]) -> list[str]:
+    """Return the keys in which nobody is enrolled: mistyped, perhaps."""
+    return [
+        key
+        for key in keys
+        if not value(connection, "SELECT pyrepl.has_enrollment(%s)", key)
+    ]
 
 
 def _rehearse(connection: Connection, number: int) -> None:

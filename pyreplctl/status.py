@@ -72,12 +72,18 @@ class Status:
         for database in self.databases:
             if database.dead:
                 found.append(
-                    f'{database.name}: {database.dead} dead letters; "pyreplctl'
-                    f' deliver {database.name}" says why'
+                    f"{database.name}: dead letters: {database.dead};"
+                    f' "pyreplctl deliver --until-empty {database.name}" says why'
                 )
             if database.health in ACT_ON:
+                mend = (
+                    '; run "pyreplctl install", then "pyreplctl course refresh'
+                    f' {database.name}"'
+                    if database.health == "waiting_contract"
+                    else ""
+                )
                 found.append(
-                    f"{database.name}: {database.health}: {database.last_error}"
+                    f"{database.name}: {database.health}: {database.last_error}{mend}"
                 )
         return found
 

@@ -23,6 +23,7 @@ log = logging.getLogger("pyreplctl.worker")
 SHORTEST = 0.001  # seconds between two polls after work
 LONGEST = 0.05  # and when there is none
 RECONNECT = 2.0
+UNINSTALLED = ("3F000", "42883")  # no schema pyrepl, no function in it
 MOST_LINKS = 32  # connections to course databases that one session keeps
 
 
@@ -53,6 +54,8 @@ class Worker:
         """
         with connect(self._dsn, "the portal") as connection:
             portal.require_installed(connection)
+            # What this role lacks is to be told now, not again and again.
+            connection.execute("SELECT pyrepl.tick('worker', %s)", (self._name,))
         threads = [
             threading.Thread(target=self._deliver_forever, name=f"deliver-{n}")
             for n in range(self._jobs)
@@ -82,6 +85,10 @@ class Worker:
                 with connect(self._dsn, "the portal") as connection:
                     self._poll(connection)
             except (ConnectionFailed, DatabaseError) as error:
+                if isinstance(error, DatabaseError) and error.sqlstate in UNINSTALLED:
+                    log.error("pyreplctl is not installed in the portal any more")
+                    self.stop()
+                    return
                 log.warning("%s", error)
                 self._stopping.wait(RECONNECT)
 

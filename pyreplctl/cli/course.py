@@ -168,6 +168,12 @@ def _tell(done: Registered) -> None:
             f" If it makes any, run there: {' '.join(done.sequences)}",
             "yellow",
         )
+    for key in done.nobody:
+        talk(
+            f"{done.name}: nobody is enrolled in {key!r}; keys are taken as they stand,"
+            " case and blanks too",
+            "yellow",
+        )
     for where in done.cascades:
         talk(f"{done.name}: rows go when the portal takes rows away: {where}", "yellow")
     for trigger in done.own_triggers:
