@@ -79,7 +79,7 @@ def register(
         str | None,
         typer.Option(
             metavar="CONNINFO",
-            help="How the portal's server reaches it, where that differs from --dsn:"
+            help="How the portal's server reaches it, where that is not --dsn; all of it:"
             " host, port, dbname, TLS settings.",
         ),
     ] = None,
