@@ -79,8 +79,8 @@ def register(
         str | None,
         typer.Option(
             metavar="CONNINFO",
-            help="How the portal's server reaches it, where that is not --dsn; all of it:"
-            " host, port, dbname, TLS settings.",
+            help="How the portal's server reaches it, where that is not --dsn; all of"
+            " it: host, port, dbname, TLS settings.",
         ),
     ] = None,
     delivery: Annotated[
