@@ -1,0 +1,2 @@
+ALTER TABLE pyrepl.chain DROP users;
+DROP TABLE pyrepl.receipt;

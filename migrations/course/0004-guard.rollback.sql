@@ -1,0 +1,1 @@
+ALTER TABLE pyrepl.binding DROP guard;
