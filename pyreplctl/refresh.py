@@ -33,6 +33,7 @@ def refresh(
     A new contract is followed by a backfill. With `rebind` the database is bound to
     this portal anew, the chain begins again, and all members are delivered.
     """
+    suitability.check_server(connection, "the portal")
     portal.require_installed(connection)
     contract = portal.installed_contract(connection, config)
     number = courses.numbers(connection, [name])[name]

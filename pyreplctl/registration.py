@@ -73,6 +73,7 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
     courses, or does nothing. Raises `UsageError` or `NotSuitable` with nothing changed.
     """
     keys = _checked_keys(request.keys)
+    suitability.check_server(connection, "the portal")
     portal.require_installed(connection)
     contract = portal.installed_contract(connection, config)
     with (
