@@ -1,4 +1,4 @@
-"""Physical copies of a running cluster: a standby, or a server that goes its own way."""
+"""Physical copies of a running cluster: a standby, or one that goes its own way."""
 
 from __future__ import annotations
 
