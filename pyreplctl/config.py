@@ -32,6 +32,7 @@ USER_COLUMNS = (
 )
 
 Name = Annotated[str, Field(min_length=1, max_length=63)]
+Guard = Literal["reject", "warn", "off"]
 
 
 class _Model(BaseModel):
@@ -94,6 +95,7 @@ class Policy(_Model):
     enrollments: Literal["own", "all"] = "own"
     on_unenroll: Literal["keep"] = "keep"
     on_user_delete: Literal["erase"] = "erase"
+    guard: Guard = "reject"
     guard_exempt: tuple[Name, ...] = ("last_login",)
 
 
@@ -217,7 +219,10 @@ on_unenroll = "keep"
 # erase: the copy of a deleted user is deleted, or blanked where the course refers
 # to it.
 on_user_delete = "erase"
-# Columns that a course may change; delivered, but not verified.
+# What becomes of other edits of copies at a course: reject, warn or off; --guard says
+# it for one database.
+guard = "reject"
+# Columns that a course may change all the same; delivered, but not verified.
 guard_exempt = ["last_login"]
 
 [delivery]

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import sql
 
 from pyreplctl import contracts, objects, portal, removal, rights
-from pyreplctl.config import Config
+from pyreplctl.config import Config, Guard
 from pyreplctl.contracts import PARTS, Column, Contract
 from pyreplctl.db import Connection, fetch, value
 from pyreplctl.errors import NotSuitable
@@ -32,6 +32,18 @@ def binding(course: Connection) -> Binding | None:
         return None
     rows = fetch(course, "SELECT portal, database_id, link_role FROM pyrepl.binding")
     return Binding(**rows[0]) if rows else None
+
+
+def check_bound(held: Binding | None, identity: str, number: int, name: str) -> None:
+    """Refuse a course database that is not the one the portal has as `number`."""
+    if held and held.portal == identity and held.database_id == number:
+        return
+    what = f"is bound to portal {held.portal}" if held else "is not bound to a portal"
+    raise NotSuitable(
+        f"{name} {what}, not to this one ({identity})",
+        hint="If this portal is the one that should write it, run"
+        f' "pyreplctl course refresh --rebind {name}".',
+    )
 
 
 def prepare(
@@ -97,15 +109,17 @@ def bind(
     role: str,
     fingerprint: str,
     tag: object,
+    guard: Guard,
 ) -> None:
     """Bind a course database to a portal and begin a new chain at `tag`."""
     course.execute(
-        "INSERT INTO pyrepl.binding (portal, database_id, link_role, fingerprint)"
-        " VALUES (%s, %s, %s, %s) ON CONFLICT (singleton) DO UPDATE"
+        "INSERT INTO pyrepl.binding"
+        " (portal, database_id, link_role, fingerprint, guard)"
+        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (singleton) DO UPDATE"
         " SET portal = excluded.portal, database_id = excluded.database_id,"
         " link_role = excluded.link_role, fingerprint = excluded.fingerprint,"
-        " bound_at = now()",
-        (identity, number, role, fingerprint),
+        " guard = excluded.guard, bound_at = now()",
+        (identity, number, role, fingerprint, guard),
     )
     course.execute("DELETE FROM pyrepl.chain")
     course.execute("INSERT INTO pyrepl.chain (tag, before) VALUES (%s, %s)", (tag, tag))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from pyreplctl import course_side, links
+from pyreplctl import course_side, links, portal
+from pyreplctl.config import Guard
 from pyreplctl.db import (
     LOCK_CLASS,
     ROUTER_LOCK,
@@ -147,6 +148,31 @@ def rotate_password(connection: Connection, name: str, dsn: str | None = None) -
     ):
         password = links.new_password(connection, number)
         links.set_role_password(course, role, password)
+
+
+def set_guard(
+    connection: Connection, name: str, mode: Guard, dsn: str | None = None
+) -> list[Change]:
+    """Say what the guard of a course database does, on both sides."""
+    number = numbers(connection, [name])[name]
+    with (
+        connect(administrator(connection, number, dsn), name) as course,
+        connection.transaction(),
+    ):
+        identity = portal.identity(connection)
+        held = course_side.binding(course)
+        course_side.check_bound(held, identity, number, name)
+        connection.execute("SET LOCAL ROLE pyrepl_owner")
+        there = connection.execute(
+            "UPDATE pyrepl.database SET guard = %s WHERE id = %s AND guard <> %s"
+            " RETURNING guard",
+            (mode, number, mode),
+        ).fetchone()
+        here = course.execute(
+            "UPDATE pyrepl.binding SET guard = %s WHERE guard <> %s RETURNING guard",
+            (mode, mode),
+        ).fetchone()
+    return [Change("guard", "replaced", mode)] if here or there else []
 
 
 def unregister(

@@ -16,7 +16,6 @@ from pyreplctl import (
 from pyreplctl.config import Config
 from pyreplctl.contracts import Contract
 from pyreplctl.db import Connection, connect, driver_errors, fetch, without_secrets
-from pyreplctl.errors import NotSuitable
 from pyreplctl.objects import Change
 
 
@@ -31,7 +30,8 @@ def refresh(
     """Bring a course database to the present contract and code; return the changes.
 
     A new contract is followed by a backfill. With `rebind` the database is bound to
-    this portal anew, the chain begins again, and all members are delivered.
+    this portal anew, the chain begins again, and all members are delivered, and all
+    copies that the course has: the portal may not know of them any more.
     """
     suitability.check_server(connection, "the portal")
     portal.require_installed(connection)
@@ -44,7 +44,8 @@ def refresh(
         agreed = suitability.check_course(course, connection, config, contract)
         identity = portal.identity(connection)
         held = course_side.binding(course)
-        _check_bound(held, identity, number, name, rebind=rebind)
+        if not rebind:
+            course_side.check_bound(held, identity, number, name)
         with courses.delivery_stopped(connection, number):
             changes = _refresh_both(
                 connection, course, config, contract, number, agreed, rebind=rebind
@@ -55,24 +56,6 @@ def refresh(
                     (without_secrets(dsn), number),
                 )
     return [change for change in changes if change.state != "unchanged"]
-
-
-def _check_bound(
-    held: course_side.Binding | None,
-    identity: str,
-    number: int,
-    name: str,
-    *,
-    rebind: bool,
-) -> None:
-    if rebind or (held and held.portal == identity and held.database_id == number):
-        return
-    what = f"is bound to portal {held.portal}" if held else "is not bound to a portal"
-    raise NotSuitable(
-        f"{name} {what}, not to this one ({identity})",
-        hint="If this portal is the one that should write it, run"
-        f' "pyreplctl course refresh --rebind {name}".',
-    )
 
 
 def _refresh_both(
@@ -87,7 +70,7 @@ def _refresh_both(
 ) -> list[Change]:
     row = fetch(
         connection,
-        "SELECT c.fingerprint, d.link_role FROM pyrepl.database d"
+        "SELECT c.fingerprint, d.link_role, d.guard FROM pyrepl.database d"
         " JOIN pyrepl.contract c ON c.id = d.contract_id WHERE d.id = %s",
         number,
     )[0]
@@ -99,11 +82,16 @@ def _refresh_both(
         course.execute(
             "UPDATE pyrepl.binding SET fingerprint = %s", (contract.fingerprint,)
         )
+        if course.execute(
+            "UPDATE pyrepl.binding SET guard = %s WHERE guard <> %s RETURNING guard",
+            (row["guard"], row["guard"]),
+        ).fetchone():
+            changes.append(Change("guard", "replaced"))
         if rebind:
             tag = uuid4()
             identity = portal.identity(connection)
             args = (identity, number, row["link_role"], contract.fingerprint, tag)
-            course_side.bind(course, *args)
+            course_side.bind(course, *args, row["guard"])
             connection.execute(
                 "DELETE FROM pyrepl.chain WHERE database_id = %s", (number,)
             )
@@ -125,4 +113,7 @@ def _refresh_both(
     if changed or rebind:
         changes.append(Change(f"contract {contract.short}", "replaced"))
         courses.backfill(connection, [number])
+    if rebind:
+        rows = fetch(course, "SELECT user_id FROM pyrepl.copy WHERE NOT erased")
+        courses.backfill(connection, [number], [row["user_id"] for row in rows])
     return changes

@@ -20,7 +20,7 @@ from pyreplctl import (
     portal,
     suitability,
 )
-from pyreplctl.config import Config
+from pyreplctl.config import Config, Guard
 from pyreplctl.contracts import Contract
 from pyreplctl.db import (
     Connection,
@@ -39,7 +39,7 @@ MAX_KEY = 255  # characters, as the platform's enrollment table has it
 
 @dataclass(frozen=True)
 class Request:
-    """What `course register` was asked for."""
+    """What `course register` was asked for; `guard` if not as configured."""
 
     keys: tuple[str, ...]
     dsn: str
@@ -47,6 +47,7 @@ class Request:
     link: str | None = None
     backfill: bool = True
     adopt: bool = False
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True)
@@ -126,17 +127,22 @@ class _New:
                     course_side.remove(self.course, prepared)
             raise
 
+    @property
+    def _guard(self) -> Guard:
+        return self.request.guard or self.config.policy.guard
+
     def _insert(self, link: dict[str, str]) -> tuple[int, str]:
         row = self.portal.execute(
             "INSERT INTO pyrepl.database (name, contract_id, administrator, link,"
-            " link_role, adopt) VALUES (%s, (SELECT id FROM pyrepl.contract"
-            " WHERE fingerprint = %s), %s, %s, '', %s) RETURNING id",
+            " link_role, adopt, guard) VALUES (%s, (SELECT id FROM pyrepl.contract"
+            " WHERE fingerprint = %s), %s, %s, '', %s, %s) RETURNING id",
             (
                 self.name,
                 self.contract.fingerprint,
                 without_secrets(self.request.dsn),
                 make_conninfo("", **link),
                 self.request.adopt,
+                self._guard,
             ),
         ).fetchone()
         assert row is not None
@@ -160,8 +166,9 @@ class _New:
             changes = course_side.prepare(
                 self.course, self.config, self.contract, agreed, role
             )
+            fingerprint = self.contract.fingerprint
             course_side.bind(
-                self.course, self.identity, number, role, self.contract.fingerprint, tag
+                self.course, self.identity, number, role, fingerprint, tag, self._guard
             )
         return changes
 
@@ -359,6 +366,9 @@ def _add_courses(
             courses.backfill(connection, [number])
         elif added and request.backfill:
             courses.backfill_courses(connection, number, added)
+    changes = []
+    if mode := request.guard:
+        changes = courses.set_guard(connection, name, mode, request.dsn)
     return Registered(
         name=name,
         created=False,
@@ -366,6 +376,7 @@ def _add_courses(
         adopting=tuple(same),
         in_the_way=tuple(others),
         nobody=tuple(_without_anybody(connection, added)),
+        changes=changes,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pyreplctl.config import Guard
 from pyreplctl.errors import UsageError
 from pyreplctl.registration import Request
 
@@ -21,6 +22,7 @@ class _Row(BaseModel):
     courses: tuple[str, ...]
     link: str | None = None
     delivery: str = "queued"
+    guard: Guard | None = None
 
 
 _MESSAGES = {"missing": "is missing", "extra_forbidden": "is no key of a database"}
@@ -35,12 +37,13 @@ def requests(
     delivery: str,
     adopt: bool,
     backfill: bool,
+    guard: Guard | None = None,
 ) -> list[Request]:
     """Return what to register; `UsageError` where options do not go together.
 
-    A CSV file has the columns name, dsn, link, delivery and courses (keys separated
-    by white space); a TOML file has [[database]] tables with these keys, and courses
-    as a list.
+    A CSV file has the columns name, dsn, link, delivery, guard and courses (keys
+    separated by white space); a TOML file has [[database]] tables with these keys,
+    and courses as a list. What a file does not say is as the options have it.
     """
     if file is None:
         if dsn is None:
@@ -50,7 +53,7 @@ def requests(
                 ' --dsn "host=courses dbname=forum user=postgres".',
             )
         _check_delivery(delivery)
-        return [Request(keys, dsn, name, link, backfill, adopt)]
+        return [Request(keys, dsn, name, link, backfill, adopt, guard)]
     if keys or dsn or name or link:
         raise UsageError(
             "--from goes without course keys, --dsn, --name and --link",
@@ -76,14 +79,20 @@ def requests(
         _check_delivery(parsed.delivery, f"{file}, {place}: ")
         found.append(
             Request(
-                parsed.courses, parsed.dsn, parsed.name, parsed.link, backfill, adopt
+                parsed.courses,
+                parsed.dsn,
+                parsed.name,
+                parsed.link,
+                backfill,
+                adopt,
+                parsed.guard or guard,
             )
         )
     if not found:
         raise UsageError(
             f"{file} names no course database",
-            hint="A CSV file begins with the line name,dsn,link,delivery,courses; a"
-            " TOML file has [[database]] tables with these keys.",
+            hint="A CSV file begins with the line name,dsn,link,delivery,guard,courses;"
+            " a TOML file has [[database]] tables with these keys.",
         )
     return found
 

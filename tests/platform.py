@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from pyreplctl import courses, deliveries, registration, verification
-from pyreplctl.config import USER_COLUMNS, Config
+from pyreplctl.config import USER_COLUMNS, Config, Guard
 from pyreplctl.registration import Registered, Request
 from pyreplctl.verification import Result
 
@@ -35,6 +35,12 @@ class Course:
     def execute(self, query: LiteralString, *values: Any) -> None:
         """Do something at the course, as its superuser."""
         self.connection.execute(query, values or None)
+
+    def tamper(self, query: LiteralString, *values: Any) -> None:
+        """Write what is the portal's: the guard lets nobody but this role."""
+        with self.connection.transaction():
+            self.connection.execute("SET LOCAL ROLE pyrepl_owner")
+            self.connection.execute(query, values or None)
 
     @property
     def users(self) -> list[int]:
@@ -100,17 +106,23 @@ class Platform:
         name: str | None = None,
         adopt: bool = False,
         backfill: bool = True,
+        guard: Guard | None = None,
         **options: Any,
     ) -> Course:
         """Make a course database (options as of `new_course`) and register it."""
         dsn = self.new_course(name, **options)
-        return self.register(dsn, *keys, adopt=adopt, backfill=backfill)[0]
+        return self.register(dsn, *keys, adopt=adopt, backfill=backfill, guard=guard)[0]
 
     def register(
-        self, dsn: str, *keys: str, adopt: bool = False, backfill: bool = True
+        self,
+        dsn: str,
+        *keys: str,
+        adopt: bool = False,
+        backfill: bool = True,
+        guard: Guard | None = None,
     ) -> tuple[Course, Registered]:
         """Register courses of a database that is there; delivers the backfill."""
-        request = Request(keys, dsn, adopt=adopt, backfill=backfill)
+        request = Request(keys, dsn, adopt=adopt, backfill=backfill, guard=guard)
         done = registration.register(self.connection, self.config, request)
         if backfill:
             self.deliver()

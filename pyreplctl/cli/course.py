@@ -19,7 +19,7 @@ from pyreplctl.cli.output import (
     table,
     talk,
 )
-from pyreplctl.config import Config
+from pyreplctl.config import Config, Guard
 from pyreplctl.db import Connection, connect, fetch, without_secrets
 from pyreplctl.errors import Error, NotDelivered, UsageError
 from pyreplctl.registration import Registered, Request
@@ -45,6 +45,15 @@ Dsn = Annotated[
     typer.Option(
         metavar="DSN",
         help="The administrator's way in, if not the one kept at registration.",
+    ),
+]
+GuardMode = Annotated[
+    Guard | None,
+    typer.Option(
+        metavar="MODE",
+        help="What the guard at the course does about edits of copies: reject (unless"
+        " configured otherwise), warn or off.",
+        show_default=False,
     ),
 ]
 
@@ -87,6 +96,7 @@ def register(
         str,
         typer.Option(metavar="MODE", help="How dossiers are sent: queued."),
     ] = "queued",
+    guard: GuardMode = None,
     adopt: Annotated[
         bool,
         typer.Option(
@@ -104,9 +114,9 @@ def register(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="Register many: CSV with the columns name, dsn, link, delivery and"
-            " courses (separated by spaces), or TOML with [[database]] tables of these"
-            " keys (courses as a list).",
+            help="Register many: CSV with the columns name, dsn, link, delivery,"
+            " guard and courses (separated by spaces), or TOML with [[database]] tables"
+            " of these keys (courses as a list).",
         ),
     ] = None,
 ) -> int:
@@ -118,7 +128,7 @@ def register(
     """
     config = SETTINGS.config()
     requests = registrations.requests(
-        from_file, tuple(keys or ()), dsn, name, link, delivery, adopt, backfill
+        from_file, tuple(keys or ()), dsn, name, link, delivery, adopt, backfill, guard
     )
     done: list[Registered] = []
     failed: list[Error] = []
@@ -154,7 +164,8 @@ def _what(done: Registered) -> str:
     number = count(len(done.courses), "course")
     if done.created:
         return f"registered with {number}"
-    return f"{number} added" if done.courses else "unchanged"
+    changed = [f"{c.object} {c.detail}" for c in done.changes]
+    return ", ".join([f"{number} added"] * bool(done.courses) + changed) or "unchanged"
 
 
 def _tell(done: Registered) -> None:
@@ -231,7 +242,7 @@ def show(name: Name) -> None:
         number = courses.numbers(connection, [name])[name]
         found: dict[str, Any] = fetch(
             connection,
-            "SELECT name, delivery, state, administrator, link, link_role,"
+            "SELECT name, delivery, guard, state, administrator, link, link_role,"
             " registered_at, ARRAY(SELECT course FROM pyrepl.hosting h"
             "  WHERE h.database_id = d.id AND h.active ORDER BY 1) AS courses,"
             " ARRAY(SELECT course FROM pyrepl.hosting h"
@@ -255,19 +266,26 @@ def set_course(
             help="A course that this database is to host no longer; may be repeated.",
         ),
     ] = None,
+    guard: GuardMode = None,
+    dsn: Dsn = None,
 ) -> None:
-    """Change what a course database hosts."""
-    if not remove_course:
+    """Change what a course database hosts, and how it is guarded."""
+    if not remove_course and guard is None:
         raise UsageError(
             "nothing to set",
-            hint=f"pyreplctl course set {name} --remove-course KEY",
+            hint=f"pyreplctl course set {name} --remove-course KEY, or --guard MODE",
         )
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
-        for key in remove_course:
+        done = []
+        for key in remove_course or ():
             courses.remove_course(connection, name, key)
-    data(remove_course, [f"{name}: hosts {key} no longer" for key in remove_course])
+            done.append(f"hosts {key} no longer")
+        if guard:
+            changed = courses.set_guard(connection, name, guard, dsn)
+            done.append(f"guard {guard}" if changed else "unchanged")
+    data(done, [f"{name}: {text}" for text in done])
 
 
 def _chosen(connection: Connection, names: list[str] | None, every: bool) -> list[str]:

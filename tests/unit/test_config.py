@@ -42,6 +42,7 @@ def test_the_example_names_every_key() -> None:
         ("[delivery]\nmode = 'soon'\n", ("delivery.mode: ", "'queued'", "'soon'")),
         ("[delivery]\nbatch = 'many'\n", ("delivery.batch: ", "'many'")),
         ("[policy]\nenrollments = 'some'\n", ("'own' or 'all'", "'some'")),
+        ("[policy]\nguard = 'maybe'\n", ("'reject', 'warn' or 'off'", "'maybe'")),
         ("[tables.user]\ncolumns = 'all'\n", ("tables.user.columns", "'all'")),
         ("[tables.user]\nkey = ''\n", ("tables.user.key",)),
         ("[tables.user]\nname = 'a.b.c'\n", ('"schema.table"',)),

@@ -25,15 +25,17 @@ def test_options_make_one_request() -> None:
 @pytest.mark.parametrize("mark", ["", "\N{BYTE ORDER MARK}"])
 def test_csv(tmp_path: Path, mark: str) -> None:
     text = (
-        "name,dsn,link,delivery,courses\n"
-        'forum,"host=a, dbname=f",,,edX/toy/2012_Fall org/course/\n'
-        "wiki,dbname=w,host=b,queued,course-v1:x+y+z\n"
+        "name,dsn,link,delivery,guard,courses\n"
+        'forum,"host=a, dbname=f",,,,edX/toy/2012_Fall org/course/\n'
+        "wiki,dbname=w,host=b,queued,warn,course-v1:x+y+z\n"
     )
     first, second = many(tmp_path, "many.csv", mark + text)
     assert first == Request(
         ("edX/toy/2012_Fall", "org/course/"), "host=a, dbname=f", "forum"
     )
-    assert second == Request(("course-v1:x+y+z",), "dbname=w", "wiki", "host=b")
+    assert second == Request(
+        ("course-v1:x+y+z",), "dbname=w", "wiki", "host=b", guard="warn"
+    )
 
 
 def test_toml_keys_may_have_spaces(tmp_path: Path) -> None:
@@ -54,6 +56,7 @@ def test_toml_keys_may_have_spaces(tmp_path: Path) -> None:
         ("m.csv", 'name,dsn,courses\n"f,d,a\n', ("cannot read",)),
         ("m.csv", b"\xff\xfe\x00", ("cannot read",)),
         ("m.csv", "name,dsn,courses,delivery\nf,d,a,soon\n", ("delivery 'soon'",)),
+        ("m.csv", "name,dsn,courses,guard\nf,d,a,maybe\n", ("guard: ", "'warn'")),
         ("m.toml", "[[database]]\nname = 'f'\n", ("database 1", "dsn: is missing")),
         ("m.toml", "[database]\nname = 'f'\n", ("database 1", "dsn: is missing")),
         ("m.toml", "database = 3\n", ("database 1",)),
