@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import errors as pg
@@ -107,12 +108,26 @@ def once(connection: Connection, chosen: dict[str, int]) -> dict[str, list[str]]
 
 
 def failures(connection: Connection, number: int) -> list[str]:
-    """Return why a database does not take what it should, a sentence each."""
+    """Return why a database does not take what it should, a sentence each.
+
+    Of the dossiers that failed, ten are named.
+    """
     rows = fetch(connection, "SELECT * FROM pyrepl.failures(%s)", number)
-    return [
-        (f"user {row['user_id']}: " if row["user_id"] is not None else "")
-        + row["message"]
-        + (f" ({row['hint']})" if row["hint"] else "")
-        + (" [dead letter]" if row["dead"] else "")
-        for row in rows
+    named = [row for row in rows if row["user_id"] is not None]
+    found = obstacles(connection, number) + [
+        f"user {row['user_id']}: {_told(row)}" + (" [dead letter]" * row["dead"])
+        for row in named
     ]
+    if named and (more := named[0]["of_all"] - len(named)):
+        found.append(f'and {more} more; see "pyreplctl dead list"')
+    return found
+
+
+def obstacles(connection: Connection, number: int) -> list[str]:
+    """Return what keeps a database from taking anything, other than a pause."""
+    rows = fetch(connection, "SELECT * FROM pyrepl.failures(%s)", number)
+    return [_told(row) for row in rows if row["user_id"] is None]
+
+
+def _told(row: dict[str, Any]) -> str:
+    return str(row["message"]) + (f" ({row['hint']})" if row["hint"] else "")

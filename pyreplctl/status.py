@@ -73,7 +73,7 @@ class Status:
             if database.dead:
                 found.append(
                     f"{database.name}: dead letters: {database.dead};"
-                    f' "pyreplctl deliver --until-empty {database.name}" says why'
+                    ' "pyreplctl dead list" says why'
                 )
             if database.health in ACT_ON:
                 mend = (

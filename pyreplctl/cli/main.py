@@ -12,7 +12,7 @@ import psycopg
 import typer
 
 from pyreplctl import __version__
-from pyreplctl.cli import course, delivery, demo, setup, view
+from pyreplctl.cli import course, dead, delivery, demo, setup, view
 from pyreplctl.cli.output import SETTINGS, complain
 from pyreplctl.errors import Error
 
@@ -25,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(course.app, name="course")
+app.add_typer(dead.app, name="dead")
 for module in (setup, delivery, view, demo):
     module.add_to(app)
 

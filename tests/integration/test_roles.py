@@ -34,7 +34,7 @@ WORKER = BOTH | {
 }
 MONITOR = BOTH | {
     *("status", "clocks", "members", "unrouted", "last_queued", "waiting"),
-    *("compare", "look_again", "strangers", "pending_users"),
+    *("compare", "look_again", "strangers", "pending_users", "dead_letters"),
 }
 
 
