@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # clones that share a VENV= each install themselves.
 STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
 
-.PHONY: help venv lint test demo replay clean
+.PHONY: help venv lint test demo replay chaos clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -38,6 +38,10 @@ demo: $(STAMP) ## replicate between three databases, narrated
 
 replay: $(STAMP) ## replay real enrollment records
 	$(BIN)/python -m tests.real.replay
+
+chaos: $(STAMP) ## write, deliver and break at the same time (SECONDS=, SEED=, ARGS=)
+	$(BIN)/python -m tests.failure.chaos --seconds $(or $(SECONDS),600) \
+		$(if $(SEED),--seed $(SEED)) $(ARGS)
 
 clean: ## remove the virtual environment and all caches
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

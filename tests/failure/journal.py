@@ -1,0 +1,24 @@
+"""What happened, and when."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+
+class Journal:
+    """What happened, and when: a file with seconds since the start."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.path = directory / "journal.log"
+        self._file = self.path.open("w")
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+
+    def note(self, text: str) -> None:
+        """Write a line."""
+        with self._lock:
+            self._file.write(f"{time.monotonic() - self._began:9.3f}  {text}\n")
+            self._file.flush()
