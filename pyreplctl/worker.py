@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from types import FrameType
 
 import psycopg
@@ -25,6 +26,22 @@ LONGEST = 0.05  # and when there is none
 RECONNECT = 2.0
 UNINSTALLED = ("3F000", "42883")  # no schema pyrepl, no function in it
 MOST_LINKS = 32  # connections to course databases that one session keeps
+HANGS = 1.0  # seconds after which a delivery does not count as one of the jobs
+MOST_HANGING = 64
+# A statement at the course ends after 60 s. What takes longer than this waits for a
+# server that does not even say so, and holds the portal's vacuum up.
+TOO_LONG = 90.0
+GRACE = 30.0  # for the batches in hand when it is told to stop
+
+
+@dataclass
+class _Delivery:
+    """What a thread is doing, and since when."""
+
+    connection: Connection
+    number: int
+    began: float
+    cancelled: bool = False
 
 
 class Worker:
@@ -32,6 +49,8 @@ class Worker:
 
     One thread polls: it routes and asks which databases are due. `jobs` threads
     deliver, each on a connection of its own, one database in one top-level transaction.
+    For each delivery that hangs there is one thread more, so that databases which do
+    not answer take nothing from the others, however many they are.
     """
 
     def __init__(self, dsn: str, jobs: int = 4) -> None:
@@ -41,6 +60,9 @@ class Worker:
         self._stopping = threading.Event()
         self._work: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._in_hand: set[int] = set()
+        self._threads: list[threading.Thread] = []
+        self._deliveries: dict[threading.Thread, _Delivery] = {}
+        self._lock = threading.Lock()
 
     def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:
         """Finish the batches in hand and return from `run`."""
@@ -56,22 +78,24 @@ class Worker:
             portal.require_installed(connection)
             # What this role lacks is to be told now, not again and again.
             connection.execute("SELECT pyrepl.tick('worker', %s)", (self._name,))
-        threads = [
-            threading.Thread(target=self._deliver_forever, name=f"deliver-{n}")
-            for n in range(self._jobs)
-        ]
-        for thread in threads:
-            thread.start()
         log.info("serving with %d jobs as %s", self._jobs, self._name)
         try:
             self._poll_forever()
         finally:
             self._stopping.set()
-            for _ in threads:
-                self._work.put(None)
-            for thread in threads:
-                thread.join()
+            self._finish()
         log.info("stopped")
+
+    def _finish(self) -> None:
+        deadline = time.monotonic() + GRACE
+        threads = list(self._threads)
+        for _ in threads:
+            self._work.put(None)
+        for thread in threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        for delivery in list(self._deliveries.values()):
+            # Its transaction is whole, whether the server still commits it or not.
+            log.warning("database %d: left while it did not answer", delivery.number)
 
     def run_until_signal(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -98,6 +122,7 @@ class Worker:
             if time.monotonic() - ticked > 1:
                 ticked = time.monotonic()
                 connection.execute("SELECT pyrepl.tick('worker', %s)", (self._name,))
+            self._mind_deliveries()
             worked = self._route(connection)
             for row in connection.execute("SELECT pyrepl.due()").fetchall():
                 if row[0] not in self._in_hand:
@@ -118,6 +143,38 @@ class Worker:
             self._stopping.wait(1)
             return False
 
+    def _mind_deliveries(self) -> None:
+        """Start threads where some are missing, and end deliveries that take too long.
+
+        The portal then notes a failure, and asks the database with an empty push.
+        """
+        with self._lock:
+            while len(self._threads) < self._jobs + self._hanging():
+                thread = threading.Thread(target=self._deliver_forever, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        for delivery in list(self._deliveries.values()):
+            if not delivery.cancelled and time.monotonic() - delivery.began > TOO_LONG:
+                delivery.cancelled = True
+                log.warning("database %d: does not answer", delivery.number)
+                try:
+                    delivery.connection.cancel_safe(timeout=RECONNECT)
+                except psycopg.Error as error:
+                    log.warning("cannot cancel: %s", error)
+
+    def _hanging(self) -> int:
+        late = time.monotonic() - HANGS
+        found = [d for d in list(self._deliveries.values()) if d.began < late]
+        return min(len(found), MOST_HANGING)
+
+    def _leaves(self) -> bool:
+        """Whether this thread is one too many, now that its delivery has ended."""
+        with self._lock:
+            if len(self._threads) <= self._jobs + self._hanging():
+                return False
+            self._threads.remove(threading.current_thread())
+            return True
+
     def _deliver_forever(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -126,6 +183,8 @@ class Worker:
             except (ConnectionFailed, DatabaseError) as error:
                 log.warning("%s", error)
                 self._stopping.wait(RECONNECT)
+            if self._leaves():
+                return
 
     def _deliver(self, connection: Connection) -> None:
         links: OrderedDict[int, None] = OrderedDict()
@@ -138,10 +197,17 @@ class Worker:
             links.move_to_end(number)
             if len(links) > MOST_LINKS:
                 self._disconnect(connection, links.popitem(last=False)[0])
+            if len(self._threads) > self._jobs + self._hanging():
+                return
 
     def _serve(self, connection: Connection, number: int) -> None:
         while not self._stopping.is_set():
-            done = deliveries.deliver(connection, number)
+            me = threading.current_thread()
+            self._deliveries[me] = _Delivery(connection, number, time.monotonic())
+            try:
+                done = deliveries.deliver(connection, number)
+            finally:
+                del self._deliveries[me]
             if done.error:
                 log.warning("database %d: %s", number, done.error)
             elif done.outcome not in deliveries.WORKED:

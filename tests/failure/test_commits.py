@@ -10,11 +10,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import psycopg
 import pytest
 
-from pyreplctl import deliveries
+from pyreplctl import courses, deliveries, worker
 from pyreplctl.config import Config
 from pyreplctl.deliveries import Outcome
 from pyreplctl.embedded import Cluster
 from pyreplctl.portal import install
+from tests.clocks import working
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.platform import Connection, Course, Platform
 from tests.polling import until
@@ -209,6 +210,23 @@ def test_control_a_course_that_forgets_the_tag_before_refuses_it(
     until(lambda: email(course) == NEW)
     course.execute("UPDATE pyrepl.chain SET before = gen_random_uuid()")
     assert "does not follow" in platform.deliver()[course.name][0]
+
+
+def test_a_worker_ends_a_delivery_whose_commit_hangs(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No time-out of the link ends it: the course's server does not time its COMMIT."""
+    course = populated(platform)
+    let_commits_hang(course)
+    monkeypatch.setattr(worker, "TOO_LONG", 0.2)
+    with working(platform.dsn):
+        edit(platform, NEW)
+        until(lambda: platform.rows("SELECT sqlstate FROM pyrepl.health")[0][0])
+        let_go(course)
+        until(lambda: email(course) == NEW)
+        courses.resume(platform.connection, [course.name])
+        until(lambda: not platform.rows("SELECT FROM pyrepl.outbox"))
+    platform.assert_equal()
 
 
 # What was acknowledged must outlive a crash, whatever the servers' defaults.

@@ -4,39 +4,20 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import psycopg
 import pytest
 
-from pyreplctl import courses, registration, status
+from pyreplctl import courses, registration, status, worker
 from pyreplctl.config import Config
 from pyreplctl.embedded import Cluster
 from pyreplctl.portal import install
-from pyreplctl.worker import Worker
+from tests.clocks import working
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.platform import Platform
 from tests.polling import until
 
 TOY = "edX/toy/2012_Fall"
-
-
-@contextmanager
-def working(dsn: str, jobs: int = 2) -> Iterator[Worker]:
-    worker = Worker(dsn, jobs)
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    try:
-        yield worker
-    finally:
-        worker.stop()
-        thread.join()
-
-
-def emails(course_users: Callable[[int], dict[str, object]], *ids: int) -> list[object]:
-    return [course_users(number).get("email") for number in ids]
 
 
 def test_worker_delivers_to_all_databases_and_is_seen(platform: Platform) -> None:
@@ -241,3 +222,25 @@ def test_a_frozen_course_holds_up_nobody_else(
             server.thaw()
         courses.resume(platform.connection, [frozen.name])
         until(lambda: frozen.users == [1, 2])
+
+
+def test_more_frozen_courses_than_jobs_hold_up_nobody_else(
+    platform: Platform, new_cluster: NewCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "HANGS", 0.1)
+    server = new_cluster()
+    frozen = [platform.course(f"edX/far{n}", cluster=server) for n in (1, 2)]
+    well = platform.course(TOY)
+    keys = ("edX/far1", "edX/far2", TOY)
+    with working(platform.dsn, jobs=1):
+        platform.member(1, *keys)
+        until(lambda: all(course.users == [1] for course in (*frozen, well)))
+        server.freeze()
+        try:
+            for number in (2, 3):
+                platform.member(number, *keys)
+                until(lambda: well.users[-1] == number)  # noqa: B023
+        finally:
+            server.thaw()
+        courses.resume(platform.connection, [course.name for course in frozen])
+        until(lambda: all(course.users == [1, 2, 3] for course in frozen))
