@@ -130,7 +130,10 @@ def main() -> int:
     given = parser.parse_args()
     print(f"seed {given.seed}, {given.seconds:.0f} s", file=sys.stderr)  # noqa: T201
     report = run(
-        given.seconds, given.seed, immediate=IMMEDIATE and not given.queued, deadline=DEADLINE
+        given.seconds,
+        given.seed,
+        immediate=IMMEDIATE and not given.queued,
+        deadline=DEADLINE,
     )
     print(report.text())  # noqa: T201
     return 0 if report.good else 1
