@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
-from pyreplctl import courses, deliveries, worker
+from pyreplctl import courses, worker
 from pyreplctl.config import Config
-from pyreplctl.deliveries import Outcome
 from pyreplctl.embedded import Cluster
 from pyreplctl.portal import install
 from tests.clocks import working
 from tests.conftest import NewCluster, NewCourse, NewPortal
+from tests.failure.hanging import begin, let_commits_hang, let_go, waiting
 from tests.platform import Connection, Course, Platform
 from tests.polling import until
 
@@ -46,54 +46,6 @@ def edit(platform: Platform, email: str, user: int = 1) -> None:
 
 def email(course: Course) -> object:
     return course.user(1)["email"]
-
-
-def let_commits_hang(course: Course) -> None:
-    """Let whatever writes a user hang in its COMMIT, until `let_go`.
-
-    Apply ends with SET CONSTRAINTS ALL IMMEDIATE. That makes the first trigger fire,
-    and this one defers the second again. `written` counts the user rows written.
-    """
-    course.execute(
-        """
-        CREATE TABLE written ();
-        GRANT INSERT ON written TO pyrepl_owner;
-        CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0
-        AS $hang$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $hang$;
-        CREATE CONSTRAINT TRIGGER hang AFTER INSERT ON written
-        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION hang();
-        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql
-        AS $note$
-        BEGIN
-            SET CONSTRAINTS public.hang DEFERRED;
-            INSERT INTO public.written DEFAULT VALUES;
-            RETURN NULL;
-        END $note$;
-        CREATE CONSTRAINT TRIGGER note AFTER UPDATE ON auth_user
-        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note();
-        SELECT pg_advisory_lock(1)"""
-    )
-
-
-def let_go(course: Course) -> None:
-    course.execute("SELECT pg_advisory_unlock(1)")
-
-
-def waiting(course: Course) -> int:
-    """How many sessions wait for a lock at the course."""
-    return len(
-        course.rows(
-            "SELECT DISTINCT l.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-            " WHERE NOT l.granted AND a.datname = current_database()"
-        )
-    )
-
-
-def begin(platform: Platform, pool: ThreadPoolExecutor) -> tuple[int, Future[Outcome]]:
-    """Let another session deliver what is there; return its backend's number too."""
-    deliveries.route(platform.connection)
-    session = platform.session(autocommit=True)
-    return session.info.backend_pid, pool.submit(deliveries.deliver, session, 1)
 
 
 def delivery_cut_off_in_commit(
