@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pyreplctl import courses, deliveries, portal, registration, registrations, status
+from pyreplctl import (
+    courses,
+    deliveries,
+    portal,
+    registration,
+    registrations,
+    schedules,
+    status,
+)
 from pyreplctl import refresh as refreshing
 from pyreplctl.cli.output import (
     SETTINGS,
@@ -20,7 +27,7 @@ from pyreplctl.cli.output import (
     talk,
 )
 from pyreplctl.config import Config, Guard
-from pyreplctl.db import Connection, connect, fetch, without_secrets
+from pyreplctl.db import Connection, connect, fetch
 from pyreplctl.errors import Error, NotDelivered, UsageError
 from pyreplctl.registration import Registered, Request
 
@@ -195,12 +202,10 @@ def _clock(connection: Connection) -> str:
     alive = [c for c in status.read(connection).clocks if c.alive]
     if alive:
         return f"served by {alive[0].kind} {alive[0].name}"
-    dsn = shlex.quote(without_secrets(SETTINGS.dsn(SETTINGS.config())))
+    dsn = SETTINGS.dsn(SETTINGS.config())
     return (
-        "no clock is running, so later changes wait. Run this as a service:\n"
-        "  pyreplctl run\n"
-        "or put this into a crontab:\n"
-        f"  * * * * * psql {dsn} -c \"CALL pyrepl.serve('55 s')\""
+        "no clock is running, so later changes wait. Use pg_cron, where it is there:\n"
+        f"  pyreplctl schedule\nor do without. {schedules.without_pg_cron(dsn)}"
     )
 
 

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from pyreplctl import courses, locking, portal, removal, showing
+from pyreplctl import courses, locking, portal, removal, schedules, showing
 from pyreplctl.cli.output import SETTINGS, complain, count, data, talk
 from pyreplctl.config import DEFAULT_FILE, EXAMPLE
-from pyreplctl.db import connect
+from pyreplctl.db import Connection, connect
 from pyreplctl.errors import Error, UsageError
 from pyreplctl.objects import Change
 
@@ -96,12 +96,13 @@ def uninstall(
     is named, and its schema pyrepl and link role are still there.
     """
     config = SETTINGS.config()
-    with connect(SETTINGS.dsn(config), "the portal") as connection:
+    dsn = SETTINGS.dsn(config)
+    with connect(dsn, "the portal") as connection:
         portal.require_installed(connection)
         names = list(courses.numbers(connection, []))
         if not yes:
             _confirm(connection.info.dbname, len(names))
-        changes, failed = [], []
+        changes, failed = _unschedule(connection, dsn), []
         for name in names:
             try:
                 changes += courses.unregister(connection, name)
@@ -117,6 +118,18 @@ def uninstall(
             " DROP OWNED BY each role named pyrepl_… and DROP ROLE it.",
         )
     return 1 if failed else 0
+
+
+def _unschedule(connection: Connection, dsn: str) -> list[Change]:
+    try:
+        return schedules.unschedule(connection, dsn)
+    except Error as error:
+        complain(
+            f"pg_cron could not be asked whether it serves this portal: {error}",
+            "In its database, as a superuser: SELECT cron.unschedule(jobid) FROM"
+            f" cron.job WHERE jobname = '{schedules.job_name(connection)}';",
+        )
+        return []
 
 
 def _confirm(portal_name: str, databases: int) -> None:

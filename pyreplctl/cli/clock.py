@@ -1,0 +1,79 @@
+"""schedule and unschedule: the clock of pg_cron."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pyreplctl import portal, schedules
+from pyreplctl.cli.output import SETTINGS, data, talk
+from pyreplctl.cli.setup import seconds
+from pyreplctl.db import connect
+from pyreplctl.errors import UsageError
+from pyreplctl.objects import Change
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for command in (schedule, unschedule):
+        app.command()(command)
+
+
+def schedule(
+    every: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="How often a call begins, in whole minutes. It lasts nearly until the"
+            " next one, so changes never wait longer than a moment.",
+        ),
+    ] = "1min",
+    role: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="ROLE",
+            help="The role that the calls run as, a member of pyrepl_worker. Default:"
+            " the one that schedules.",
+        ),
+    ] = None,
+) -> None:
+    """Let pg_cron route and deliver.
+
+    Where the portal's server has that extension: a job of it calls pyrepl.serve again
+    and again. Scheduling again changes nothing, or the job.
+    """
+    minutes = seconds(every) / 60
+    if minutes != int(minutes):
+        raise UsageError(
+            f"--every {every} is not in whole minutes",
+            hint='Write for example "5min".',
+        )
+    config = SETTINGS.config()
+    dsn = SETTINGS.dsn(config)
+    with connect(dsn, "the portal") as connection:
+        portal.require_installed(connection)
+        changes = schedules.schedule(connection, dsn, int(minutes), role)
+        asks = schedules.logs_in(connection)
+    _show(changes)
+    if asks:
+        talk(
+            "pg_cron logs in to localhost like a client: let it in by ~/.pgpass of the"
+            " server's user, or set cron.use_background_workers = on"
+        )
+
+
+def unschedule() -> None:
+    """Remove the job of pg_cron."""
+    config = SETTINGS.config()
+    dsn = SETTINGS.dsn(config)
+    with connect(dsn, "the portal") as connection:
+        changes = schedules.unschedule(connection, dsn)
+    _show(changes)
+    if not changes:
+        talk("nothing was scheduled")
+
+
+def _show(changes: list[Change]) -> None:
+    data(changes, [f"{change.state} {change.object}" for change in changes])
