@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from pyreplctl import deliveries
 from pyreplctl.deliveries import Outcome
-from tests.platform import Course, Platform
+from tests.platform import Connection, Course, Platform
 
 
 def let_commits_hang(course: Course) -> None:
@@ -50,8 +50,10 @@ def waiting(course: Course) -> int:
     )
 
 
-def begin(platform: Platform, pool: ThreadPoolExecutor) -> tuple[int, Future[Outcome]]:
+def begin(
+    platform: Platform, pool: ThreadPoolExecutor, session: Connection | None = None
+) -> tuple[int, Future[Outcome]]:
     """Let another session deliver what is there; return its backend's number too."""
     deliveries.route(platform.connection)
-    session = platform.session(autocommit=True)
+    session = session or platform.session(autocommit=True)
     return session.info.backend_pid, pool.submit(deliveries.deliver, session, 1)
