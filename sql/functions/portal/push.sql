@@ -20,41 +20,49 @@ DECLARE
     v_dossiers record;
     v_copies bigint[];
 BEGIN
-    WITH person AS MATERIALIZED (
-        SELECT i.id,
-            coalesce((SELECT max(d.generation) FROM pyrepl.departure d
-                WHERE d.user_id = i.id), 0) AS generation,
-            EXISTS (
-                SELECT FROM (
+    BEGIN
+        WITH person AS MATERIALIZED (
+            SELECT i.id,
+                coalesce((SELECT max(d.generation) FROM pyrepl.departure d
+                    WHERE d.user_id = i.id), 0) AS generation,
+                EXISTS (
+                    SELECT FROM (
+                        SELECT * FROM {enrollment_table} o
+                        WHERE o.{enrollment_user} = i.id OFFSET 0) e
+                    JOIN pyrepl.hosting h ON h.course = e.{enrollment_course}
+                    WHERE h.database_id = {database} AND h.active
+                        AND {enrollment_active}) AS member,
+                u.{user_key} IS NOT NULL AS present,
+                CASE WHEN u.{user_key} IS NOT NULL
+                    THEN ROW({user_values})::pyrepl.{user_row} END AS user_row,
+                CASE WHEN u.{user_key} IS NOT NULL AND p.{profile_key} IS NOT NULL
+                    THEN ROW({profile_values})::pyrepl.{profile_row} END AS profile_row
+            FROM unnest(p_users) i(id)
+            LEFT JOIN {user_table} u ON u.{user_key} = i.id
+            LEFT JOIN {profile_table} p ON p.{profile_user} = i.id
+        )
+        SELECT coalesce(array_agg(x.id), '{{}}') AS ids,
+            coalesce(array_agg(x.generation), '{{}}') AS generations,
+            coalesce(array_agg(x.member AND x.present), '{{}}') AS members,
+            coalesce(array_agg(x.user_row)::text, '{{}}') AS users,
+            coalesce((array_agg(x.profile_row)
+                FILTER (WHERE x.profile_row IS DISTINCT FROM NULL))::text,
+                '{{}}') AS profiles,
+            coalesce((
+                SELECT array_agg(ROW({enrollment_values})::pyrepl.{enrollment_row})::text
+                FROM person y
+                CROSS JOIN LATERAL (
                     SELECT * FROM {enrollment_table} o
-                    WHERE o.{enrollment_user} = i.id OFFSET 0) e
-                JOIN pyrepl.hosting h ON h.course = e.{enrollment_course}
-                WHERE h.database_id = {database} AND h.active
-                    AND {enrollment_active}) AS member,
-            u.{user_key} IS NOT NULL AS present,
-            CASE WHEN u.{user_key} IS NOT NULL
-                THEN ROW({user_values})::pyrepl.{user_row} END AS user_row,
-            CASE WHEN u.{user_key} IS NOT NULL AND p.{profile_key} IS NOT NULL
-                THEN ROW({profile_values})::pyrepl.{profile_row} END AS profile_row
-        FROM unnest(p_users) i(id)
-        LEFT JOIN {user_table} u ON u.{user_key} = i.id
-        LEFT JOIN {profile_table} p ON p.{profile_user} = i.id
-    )
-    SELECT coalesce(array_agg(x.id), '{{}}') AS ids,
-        coalesce(array_agg(x.generation), '{{}}') AS generations,
-        coalesce(array_agg(x.member AND x.present), '{{}}') AS members,
-        coalesce(array_agg(x.user_row)::text, '{{}}') AS users,
-        coalesce((array_agg(x.profile_row)
-            FILTER (WHERE x.profile_row IS DISTINCT FROM NULL))::text, '{{}}') AS profiles,
-        coalesce((
-            SELECT array_agg(ROW({enrollment_values})::pyrepl.{enrollment_row})::text
-            FROM person y
-            CROSS JOIN LATERAL (
-                SELECT * FROM {enrollment_table} o
-                WHERE o.{enrollment_user} = y.id OFFSET 0) e
-            WHERE y.present AND {enrollment_here}), '{{}}') AS enrollments
-    INTO v_dossiers
-    FROM person x;
+                    WHERE o.{enrollment_user} = y.id OFFSET 0) e
+                WHERE y.present AND {enrollment_here}), '{{}}') AS enrollments
+        INTO v_dossiers
+        FROM person x;
+        -- To take back what has only read lets go of its locks: a TRUNCATE or a migration
+        -- of the portal, and all who queue behind it, do not wait for a course that hangs.
+        RAISE SQLSTATE 'PR000';
+    EXCEPTION WHEN SQLSTATE 'PR000' THEN
+        NULL;
+    END;
 
     UPDATE pyrepl.{inbox}
     SET portal = v_portal, contract = v_contract, prev = p_prev, tag = p_tag,
