@@ -1,0 +1,416 @@
+"""DESIGN.md, section 5: what must hold when things fail. One test for each row.
+
+They are named after the rows and go from end to end; other modules test the details.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import LiteralString
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from pyreplctl import courses, letters, portal, refresh, status
+from pyreplctl.config import Config
+from pyreplctl.embedded import Cluster
+from pyreplctl.errors import NotSuitable
+from pyreplctl.status import Database
+from tests.clocks import working
+from tests.conftest import NewCluster, NewCourse, NewPortal
+from tests.failure.hanging import let_commits_hang, waiting
+from tests.failure.restores import restore, restored, save
+from tests.platform import Course, Platform
+from tests.polling import until
+
+pytestmark = pytest.mark.failure
+
+TOY, OTHER = "edX/toy/2012_Fall", "MITx/6.002x/2012_Fall"
+
+
+def shown(platform: Platform, course: Course) -> Database:
+    """The row of a course database in status."""
+    rows = {d.name: d for d in status.read(platform.connection).databases}
+    return rows[course.name]
+
+
+def clock(platform: Platform) -> None:
+    """One turn of a clock."""
+    platform.execute("CALL pyrepl.serve('0 s')")
+
+
+def edit(platform: Platform, email: str, *users: int) -> None:
+    platform.execute(
+        "UPDATE auth_user SET email = %s WHERE id = ANY (%s)", email, list(users)
+    )
+
+
+def emails(course: Course) -> list[str]:
+    return [row[0] for row in course.rows("SELECT email FROM auth_user ORDER BY id")]
+
+
+def populated(platform: Platform, cluster: Cluster | None = None) -> Course:
+    """A course database with the members 1, 2 and 3."""
+    course = platform.course(TOY, cluster=cluster)
+    for user in (1, 2, 3):
+        platform.member(user, TOY)
+    assert platform.deliver() == {}
+    return course
+
+
+def test_course_database_down_for_days(
+    platform: Platform, new_cluster: NewCluster
+) -> None:
+    server = new_cluster()
+    course = populated(platform, server)
+    other = platform.course(OTHER)
+    for user in (1, 2, 3):
+        platform.enroll(user, OTHER)
+    assert platform.deliver() == {}
+    server.kill()
+    for day in range(7):
+        edit(platform, f"day{day}", 1, 2, 3)
+        clock(platform)
+        assert emails(other) == [f"day{day}"] * 3
+    down = shown(platform, course)
+    assert (down.pending, down.retrying, down.dead) == (3, 0, 0)
+    assert (down.health, shown(platform, other).health) == ("backing_off", "ok")
+
+    server.start()
+
+    def delivered() -> bool:
+        clock(platform)
+        return shown(platform, course).pending == 0
+
+    until(delivered)
+    platform.assert_equal()
+
+
+@pytest.mark.parametrize(
+    ("breaks", "mends"),
+    [
+        (
+            "ALTER DATABASE {} SET default_transaction_read_only = on",
+            "ALTER DATABASE {} RESET default_transaction_read_only",
+        ),
+        (
+            "REVOKE UPDATE ON pyrepl.inbox FROM {}",
+            "GRANT UPDATE ON pyrepl.inbox TO {}",
+        ),
+        (
+            "ALTER TABLE student_courseenrollment RENAME TO elsewhere",
+            "ALTER TABLE elsewhere RENAME TO student_courseenrollment",
+        ),
+    ],
+    ids=["read-only", "a right revoked", "a table gone"],
+)
+def test_any_failure_of_a_batch_where_the_database_is_at_fault(
+    platform: Platform, breaks: LiteralString, mends: LiteralString
+) -> None:
+    course = populated(platform)
+    [(role,)] = course.rows("SELECT link_role FROM pyrepl.binding")
+    name = sql.Identifier(course.name if "DATABASE" in breaks else role)
+    course.connection.execute(sql.SQL(breaks).format(name))
+    platform.execute("SELECT pyrepl.postgres_fdw_disconnect_all()")
+    edit(platform, "new", 1, 2, 3)
+    assert course.name in platform.deliver()
+    sick = shown(platform, course)
+    assert sick.health in ("backing_off", "waiting_contract")
+    assert (sick.pending, sick.retrying, sick.dead) == (3, 0, 0)
+    assert platform.rows("SELECT FROM pyrepl.health WHERE retry_at > now()")
+
+    course.execute("SET default_transaction_read_only = off")
+    course.connection.execute(sql.SQL(mends).format(name))
+    platform.execute("SELECT pyrepl.postgres_fdw_disconnect_all()")
+    courses.resume(platform.connection, [course.name])
+    assert platform.deliver() == {}
+    platform.assert_equal()
+
+
+@pytest.mark.parametrize("fault", ["bad data", "a locked row"])
+def test_any_failure_of_a_batch_where_the_dossiers_are_at_fault(
+    platform: Platform, fault: str
+) -> None:
+    course = populated(platform)
+    edit(platform, "new", 1, 2, 3)
+    with psycopg.connect(course.dsn) as obstacle:
+        if fault == "a locked row":
+            options = "-c lock_timeout=50ms -c synchronous_commit=on"
+            platform.connection.execute(
+                f"ALTER SERVER pyrepl_1 OPTIONS (SET options '{options}')".encode()
+            )
+            obstacle.execute("SELECT FROM auth_user WHERE id = 2 FOR UPDATE")
+        else:
+            course.execute("ALTER TABLE auth_user ADD CHECK (id <> 2 OR email ~ '@')")
+        assert course.name in platform.deliver()
+        assert emails(course) == ["new", "user2@example.com", "new"]
+        assert shown(platform, course).health == "ok"
+        rows = platform.rows("SELECT user_id, sqlstate FROM pyrepl.retry")
+        assert rows == [(2, "55P03" if fault == "a locked row" else "23514")]
+    edit(platform, "new@example.com", 2)
+    assert platform.deliver() == {}
+    platform.assert_equal()
+
+
+def test_one_dossier_that_fails_alone(platform: Platform) -> None:
+    course = populated(platform)
+    course.execute(
+        "ALTER TABLE auth_user ADD CONSTRAINT polite CHECK (email !~ 'rude')"
+    )
+    edit(platform, "rude@example.com", 2)
+    edit(platform, "new@example.com", 1)
+    assert course.name in platform.deliver()
+    assert emails(course)[:2] == ["new@example.com", "user2@example.com"]
+    backoff = "SELECT extract(epoch FROM due_at - failed_at)::integer FROM pyrepl.retry"
+    waits = []
+    while not letters.dead(platform.connection):
+        waits += [row[0] for row in platform.rows(backoff)]
+        platform.execute("UPDATE pyrepl.retry SET due_at = now()")
+        assert course.name in platform.deliver()
+    assert waits == sorted(set(waits))
+    [letter] = letters.dead(platform.connection)
+    assert (letter.user_id, letter.sqlstate) == (2, "23514")
+    assert "polite" in letter.message
+    assert letter.advice
+    edit(platform, "new@example.com", 3)
+    assert course.name in platform.deliver()
+    assert emails(course)[2] == "new@example.com"
+
+    edit(platform, "kind@example.com", 2)
+    assert platform.deliver() == {}
+    assert letters.dead(platform.connection) == []
+    platform.assert_equal()
+
+
+def test_the_portal_gains_a_column(platform: Platform) -> None:
+    course, other = populated(platform), platform.course(OTHER)
+    platform.enroll(1, OTHER)
+    add: LiteralString = "ALTER TABLE auth_userprofile ADD city text DEFAULT 'Paris'"
+    platform.execute(add)
+    edit(platform, "meanwhile", 1)
+    assert platform.deliver() == {}
+    assert emails(course)[0] == "meanwhile"
+    portal.install(platform.dsn, platform.config)
+    for each in (course, other):
+        assert shown(platform, each).pending_columns == ["public.auth_userprofile.city"]
+
+    other.execute("ALTER TABLE auth_userprofile ADD city text")
+    refresh.refresh(platform.connection, platform.config, other.name, other.dsn)
+    edit(platform, "afterwards", 1)
+    assert platform.deliver() == {}
+    assert other.rows("SELECT city FROM auth_userprofile") == [("Paris",)]
+    assert emails(course)[0] == emails(other)[0] == "afterwards"
+    assert shown(platform, other).pending_columns == []
+    platform.assert_equal()
+
+
+@pytest.mark.parametrize("side", ["portal", "course"])
+@pytest.mark.parametrize(
+    ("change", "back"),
+    [
+        (
+            "ALTER TABLE auth_userprofile DROP goals",
+            "ALTER TABLE auth_userprofile ADD goals text",
+        ),
+        (
+            "ALTER TABLE auth_userprofile ALTER goals TYPE varchar(9)",
+            "ALTER TABLE auth_userprofile ALTER goals TYPE text",
+        ),
+    ],
+    ids=["dropped", "retyped"],
+)
+def test_a_column_of_the_contract_is_dropped_or_retyped_on_one_side(
+    platform: Platform, side: str, change: LiteralString, back: LiteralString
+) -> None:
+    course = populated(platform)
+    where: Callable[[LiteralString], None] = (
+        platform.execute if side == "portal" else course.execute
+    )
+    where(change)
+    edit(platform, "meanwhile", 1, 2, 3)
+    [why] = platform.deliver()[course.name]
+    assert "goals" in why
+    assert "course refresh" in why
+    assert shown(platform, course).health == "waiting_contract"
+    assert emails(course)[0] == "user1@example.com"
+    where(back)
+    courses.resume(platform.connection, [course.name])
+    assert platform.deliver() == {}
+    assert emails(course) == ["meanwhile"] * 3
+    platform.assert_equal()
+
+
+def test_the_course_already_holds_an_id_or_a_username_that_arrives(
+    platform: Platform, new_course: NewCourse
+) -> None:
+    dsn = new_course()
+    account = (
+        "INSERT INTO auth_user (id, username, first_name, last_name, email, password,"
+        " is_staff, is_active, is_superuser, last_login, date_joined) VALUES"
+        " (%s, %s, '', '', '', '', false, true, false, now(), now())"
+    )
+    with psycopg.connect(dsn) as connection:
+        connection.execute(account, (1, "user1"))
+    platform.member(1, TOY)
+    with pytest.raises(NotSuitable, match="already"):
+        platform.register(dsn, TOY)
+    course, _ = platform.register(dsn, TOY, adopt=True)
+    assert course.user(1)["email"] == "user1@example.com"
+    course.connection.execute(account, (1_000_002, "user3"))
+    course.connection.execute(account, (2, "local"))
+    for user in (2, 3):
+        platform.member(user, TOY)
+    assert "local account in the way" in " ".join(platform.deliver()[course.name])
+    set_aside = platform.rows("SELECT user_id FROM pyrepl.retry ORDER BY 1")
+    assert set_aside == [(2,), (3,)]
+    assert course.user(2)["username"] == "local"
+    assert course.user(1_000_002)["username"] == "user3"
+
+
+PLUGS = ["worker killed", "portal crashed", "course crashed", "connection cut"]
+
+
+@pytest.mark.parametrize("plug", PLUGS)
+def test_worker_killed_portal_crashed_course_crashed_connection_cut_at_any_point(
+    new_cluster: NewCluster,
+    new_portal: NewPortal,
+    new_course: NewCourse,
+    portal_cluster: Cluster,
+    course_cluster: Cluster,
+    plug: str,
+) -> None:
+    """At the worst one: the course has been asked to COMMIT and has not answered."""
+    here = new_cluster() if plug == "portal crashed" else portal_cluster
+    there = new_cluster() if plug == "course crashed" else course_cluster
+    dsn = new_portal(cluster=here)
+    portal.install(dsn, Config())
+    with Platform.opened(dsn, new_course) as platform:
+        course = populated(platform, there)
+        let_commits_hang(course)
+        with worker_process(dsn) as worker:
+            edit(platform, "new", 1, 2, 3)
+            until(lambda: waiting(course) == 1)
+            if plug == "worker killed":
+                worker.kill()
+            elif plug == "portal crashed":
+                here.kill()
+            elif plug == "course crashed":
+                there.kill()
+            else:
+                course.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                    " WHERE locktype = 'advisory' AND NOT granted"
+                )
+        here.start()
+        there.start()
+        platform.connection = platform.session(autocommit=True)
+        course.connection.close()  # it has held the COMMIT up
+        course.connection = platform.stack.enter_context(
+            psycopg.connect(course.dsn, autocommit=True)
+        )
+        assert set(emails(course)) in OLD_OR_NEW
+        with working(dsn):
+            until(lambda: emails(course) == ["new"] * 3)
+            until(lambda: not platform.rows("SELECT FROM pyrepl.outbox"))
+        platform.assert_equal()
+
+
+OLD_OR_NEW = ({f"user{n}@example.com" for n in (1, 2, 3)}, {"new"})
+
+
+@contextmanager
+def worker_process(dsn: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker that may be killed, and is at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pyreplctl", "run", "--jobs", "1"],
+        env=os.environ | {"PYREPLCTL_PORTAL": dsn},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_user_deleted_on_the_portal(platform: Platform, new_course: NewCourse) -> None:
+    dsn = new_course(askbot=True)
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "CREATE TABLE post (author integer REFERENCES auth_user ON DELETE CASCADE)"
+        )
+    course, _ = platform.register(dsn, TOY)
+    for user in (1, 2, 3):
+        platform.member(user, TOY)
+    assert platform.deliver() == {}
+    course.execute("INSERT INTO post VALUES (2)")
+    for table in ("student_courseenrollment", "auth_userprofile", "auth_user"):
+        column = "id" if table == "auth_user" else "user_id"
+        platform.connection.execute(f"DELETE FROM {table} WHERE {column} < 3".encode())
+    assert platform.deliver() == {}
+    assert course.users == [2, 3]
+    assert course.rows("SELECT author FROM post") == [(2,)]
+    blank = course.user(2)
+    assert (blank["is_active"], blank["email"], blank["password"]) == (False, "", "")
+    assert (course.profiles, course.enrollments) == ([3], [(3, TOY)])
+    platform.assert_equal()
+
+
+def test_portal_dumped_and_restored_as_a_staging_copy_clock_started_there(
+    platform: Platform, portal_cluster: Cluster
+) -> None:
+    course = populated(platform)
+    with restored(platform, portal_cluster, portal_cluster) as staging:
+        edit(staging, "staging", 1, 2, 3)
+        with working(staging.dsn):
+            until(lambda: shown(staging, course).health == "refused")
+        assert emails(course)[0] == "user1@example.com"
+        edit(platform, "original", 1, 2, 3)
+        assert platform.deliver() == {}
+        platform.assert_equal()
+
+        refresh.refresh(
+            staging.connection, staging.config, course.name, course.dsn, rebind=True
+        )
+        assert staging.deliver() == {}
+        assert emails(course) == ["staging"] * 3
+        staging.assert_equal()
+
+
+@pytest.mark.parametrize("side", ["portal", "course"])
+def test_portal_or_course_restored_to_an_earlier_time(
+    new_cluster: NewCluster,
+    new_portal: NewPortal,
+    new_course: NewCourse,
+    course_cluster: Cluster,
+    portal_cluster: Cluster,
+    side: str,
+) -> None:
+    """Physical copies and failovers with loss: test_binding.py."""
+    server = new_cluster()
+    dsn = new_portal(cluster=server if side == "portal" else portal_cluster)
+    portal.install(dsn, Config())
+    with Platform.opened(dsn, new_course) as platform:
+        there = server if side == "course" else course_cluster
+        course = populated(platform, there)
+        save(server)
+        platform.connection = platform.session(autocommit=True)
+        for turn in range(3):
+            edit(platform, f"lost{turn}", 1, 2, 3)
+            until(lambda: not platform.deliver())
+        restore(server)
+        platform.connection = platform.session(autocommit=True)
+        edit(platform, "new", 1)
+        assert "restored, cloned or failed over" in platform.deliver()[course.name][0]
+        actions = status.read(platform.connection).actions()
+        assert any("forked" in action for action in actions)
+        refresh.refresh(
+            platform.connection, platform.config, course.name, course.dsn, rebind=True
+        )
+        assert platform.deliver() == {}
+        platform.assert_equal()
