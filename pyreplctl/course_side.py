@@ -8,11 +8,12 @@ from typing import Any
 
 from psycopg import sql
 
-from pyreplctl import contracts, objects, portal, removal, rights
+from pyreplctl import contracts, guard, objects, portal, removal, rights
 from pyreplctl.config import Config, Guard
 from pyreplctl.contracts import PARTS, Column, Contract
 from pyreplctl.db import Connection, fetch, value
 from pyreplctl.errors import NotSuitable
+from pyreplctl.locking import Patience
 from pyreplctl.objects import Change, Object
 from pyreplctl.sources import render, texts
 
@@ -55,6 +56,7 @@ def prepare(
 ) -> list[Change]:
     """Bring schema, rights, tables and functions up to date in the open transaction.
 
+    All but the guard's triggers, for which `guard.bring` takes transactions of its own.
     `agreed` is what `suitability.check_course` returned. The link role must exist.
     """
     rights.create_role(course, "pyrepl_owner", rights.ROLES["pyrepl_owner"])
@@ -73,7 +75,7 @@ def prepare(
         )
     wanted = wanted_objects(config, contract, role, blank)
     changes += objects.bring(course, wanted)
-    for item in objects.orphans(course, wanted):
+    for item in objects.orphans(course, wanted, "function", "view", "type"):
         objects.drop(course, item)
         changes.append(Change(str(item), "dropped"))
     course.execute("RESET ROLE")
@@ -93,7 +95,9 @@ def wanted_objects(
     wanted += [
         Object("function", name, render(text, slots))
         for name, text in texts("functions/course").items()
+        if name != "guard"
     ]
+    wanted += guard.functions(config, contract)
     triggers = texts("triggers/course")
     wanted += [
         Object("view", name, render(text, slots) + triggers.get(name, ""))
@@ -109,7 +113,7 @@ def bind(
     role: str,
     fingerprint: str,
     tag: object,
-    guard: Guard,
+    mode: Guard,
 ) -> None:
     """Bind a course database to a portal and begin a new chain at `tag`."""
     course.execute(
@@ -119,7 +123,7 @@ def bind(
         " SET portal = excluded.portal, database_id = excluded.database_id,"
         " link_role = excluded.link_role, fingerprint = excluded.fingerprint,"
         " guard = excluded.guard, bound_at = now()",
-        (identity, number, role, fingerprint, guard),
+        (identity, number, role, fingerprint, mode),
     )
     course.execute("DELETE FROM pyrepl.chain")
     course.execute("INSERT INTO pyrepl.chain (tag, before) VALUES (%s, %s)", (tag, tag))
@@ -127,7 +131,8 @@ def bind(
 
 def remove(course: Connection, role: str) -> list[Change]:
     """Remove every trace from a course database; the copies stay."""
-    return removal.drop_all(course, [role, "pyrepl_owner"])
+    changes = removal.drop_triggers(course, Patience())
+    return changes + removal.drop_all(course, [role, "pyrepl_owner"])
 
 
 def _grants(course: Connection, config: Config, role: str) -> None:

@@ -136,14 +136,17 @@ def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
     return changes
 
 
-def orphans(connection: Connection, items: Iterable[Object]) -> list[Object]:
-    """Return recorded objects that are wanted no longer."""
+def orphans(
+    connection: Connection, items: Iterable[Object], *kinds: str
+) -> list[Object]:
+    """Return recorded objects that are wanted no longer; of some kinds, or of all."""
     wanted = {(item.kind, item.name) for item in items}
     rows = fetch(connection, "SELECT kind, name FROM pyrepl.object ORDER BY kind, name")
     return [
         Object(row["kind"], row["name"], "")
         for row in rows
         if (row["kind"], row["name"]) not in wanted
+        and (not kinds or row["kind"] in kinds)
     ]
 
 

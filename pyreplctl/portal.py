@@ -29,7 +29,7 @@ def install(dsn: str, config: Config, patience: Patience | None = None) -> list[
         with connection.transaction():
             changes = _prepare(connection, config)
         for item in _triggers(config):
-            changes.append(_bring_triggers(connection, item, patience or Patience()))
+            changes.append(bring_triggers(connection, item, patience or Patience()))
         return changes
 
 
@@ -257,7 +257,8 @@ def _triggers(config: Config) -> list[Object]:
     return items
 
 
-def _bring_triggers(connection: Connection, item: Object, patience: Patience) -> Change:
+def bring_triggers(connection: Connection, item: Object, patience: Patience) -> Change:
+    """Create or replace the triggers of a table, in a transaction of their own."""
     if (found := objects.state(connection, item)) == "current":
         return Change(str(item), "unchanged")
     under_lock_timeout(

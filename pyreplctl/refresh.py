@@ -8,6 +8,7 @@ from uuid import uuid4
 from pyreplctl import (
     course_side,
     courses,
+    guard,
     locking,
     objects,
     portal,
@@ -26,6 +27,7 @@ def refresh(
     dsn: str | None = None,
     *,
     rebind: bool = False,
+    patience: locking.Patience | None = None,
 ) -> list[Change]:
     """Bring a course database to the present contract and code; return the changes.
 
@@ -55,6 +57,9 @@ def refresh(
                     "UPDATE pyrepl.database SET administrator = %s WHERE id = %s",
                     (without_secrets(dsn), number),
                 )
+        # Last: who holds a table for long keeps only these from being brought.
+        with driver_errors("the course database"):
+            changes += guard.bring(course, config, patience)
     return [change for change in changes if change.state != "unchanged"]
 
 

@@ -14,6 +14,7 @@ from pyreplctl import (
     contracts,
     course_side,
     courses,
+    guard,
     links,
     locking,
     objects,
@@ -118,6 +119,8 @@ class _New:
                 tag, password = uuid4(), links.create(self.portal, number, role, link)
                 changes = self._prepare_course(number, role, tag, password, agreed)
                 prepared = role
+                with driver_errors("the course database"):
+                    changes += guard.bring(self.course, self.config)
                 return self._link(number, tag, keys, changes)
         except BaseException:
             # Only now: the trial push has locks at the course until the portal's
@@ -423,7 +426,8 @@ def _own_triggers(course: Connection, config: Config) -> list[str]:
     rows = fetch(
         course,
         "SELECT t.tgname || ' on ' || t.tgrelid::regclass AS trigger FROM pg_trigger t"
-        " WHERE t.tgrelid = ANY (%s::regclass[]) AND NOT t.tgisinternal ORDER BY 1",
+        " WHERE t.tgrelid = ANY (%s::regclass[]) AND NOT t.tgisinternal"
+        " AND t.tgname NOT LIKE 'pyrepl\\_%%' ORDER BY 1",
         list(contracts.table_names(config)),
     )
     return [row["trigger"] for row in rows]

@@ -19,13 +19,24 @@ def uninstall(connection: Connection, patience: Patience | None = None) -> list[
 
     Course databases are `courses.unregister`'s business; do these first.
     """
+    changes = drop_triggers(connection, patience or Patience())
+    return changes + drop_all(connection, list(ROLES))
+
+
+def drop_triggers(
+    connection: Connection, patience: Patience, table: str | None = None
+) -> list[Change]:
+    """Drop our triggers, of one table or of all: a transaction a table."""
     changes = []
     for row in fetch(
         connection,
         "SELECT c.oid::regclass::text AS table, array_agg(t.tgname::text) AS names"
         " FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
-        " WHERE t.tgname LIKE 'pyrepl\\_%%' AND c.relkind = 'r'"
+        " WHERE t.tgname LIKE 'pyrepl\\_%%' AND c.relkind IN ('r', 'p')"
+        " AND NOT t.tgisinternal AND (%s::text IS NULL OR c.oid = to_regclass(%s))"
         " GROUP BY c.oid ORDER BY 1",
+        table,
+        table,
     ):
         drops = sql.SQL("; ").join(
             sql.SQL("DROP TRIGGER {} ON {}").format(
@@ -36,11 +47,11 @@ def uninstall(connection: Connection, patience: Patience | None = None) -> list[
         under_lock_timeout(
             connection,
             row["table"],
-            patience or Patience(),
+            patience,
             partial(_execute, connection, drops),
         )
         changes.append(Change(f"triggers {row['table']}", "dropped"))
-    return changes + drop_all(connection, list(ROLES))
+    return changes
 
 
 def _execute(connection: Connection, statement: sql.Composed) -> None:

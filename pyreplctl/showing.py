@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from pyreplctl import contracts, course_side, links, portal, rights
+from pyreplctl import contracts, course_side, guard, links, portal, rights
 from pyreplctl.config import Config
 from pyreplctl.db import Connection
 from pyreplctl.objects import Object
@@ -29,6 +29,7 @@ def statements(connection: Connection, config: Config, side: str) -> str:
         before = _course_roles(connection, config)
         blank = sql.SQL("is_active = false /* and what else the course allows */")
         items = course_side.wanted_objects(config, contract, _LINK_ROLE, blank)
+        items += guard.triggers(config)
     parts = [f"{statement};" for statement in before]
     # As install does: functions refer to each other in both directions.
     parts += ["SET check_function_bodies = off;", "SET ROLE pyrepl_owner;"]

@@ -6,6 +6,7 @@ is wrong and the statement that mends it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg import sql
@@ -202,6 +203,7 @@ def check_course(
     """
     check_server(connection, "the course database")
     _check_encodings(connection, portal)
+    _check_ownership(connection, contract.tables)
     problems: list[str] = []
     mends: list[str] = []
     agreed = []
@@ -236,6 +238,26 @@ def check_course(
             hint="At the course run\n  " + "\n  ".join(mends),
         )
     return agreed
+
+
+def _check_ownership(course: Connection, tables: Sequence[str]) -> None:
+    lacking = [
+        table
+        for table in tables
+        if value(
+            course,
+            "SELECT pg_has_role(c.relowner, 'MEMBER') FROM pg_class c"
+            " WHERE c.oid = to_regclass(%s)",
+            table,
+        )
+        is False
+    ]
+    if lacking:
+        raise NotSuitable(
+            f"role {course.info.user} does not own {', '.join(lacking)} at the course,"
+            " and only an owner makes triggers that always fire: the guard",
+            hint="Use a --dsn of their owner, or of a superuser.",
+        )
 
 
 def _quoted(name: str) -> str:

@@ -112,6 +112,19 @@ class Stage:
         elif cursor.statusmessage:
             self.narrator.said(cursor.statusmessage)
 
+    def refused(self, database: str, text: LiteralString, sqlstate: str) -> None:
+        """Run SQL that the database must refuse, with this SQLSTATE."""
+        self.narrator.ran(f"{database}=#", text)
+        try:
+            self.session(database).execute(text)
+        except psycopg.Error as error:
+            self.expect(
+                error.sqlstate == sqlstate, f"not refused by {sqlstate}: {error}"
+            )
+            self.narrator.said(f"ERROR:  {error.diag.message_primary}")
+        else:
+            raise StoryFailed(f"{database} accepted: {text}")
+
     def rows(self, database: str, text: LiteralString) -> list[TupleRow]:
         """Return the rows of a query, unseen."""
         return self.session(database).execute(text).fetchall()

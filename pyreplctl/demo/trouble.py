@@ -14,10 +14,11 @@ from pyreplctl.embedded.processes import wait_for
 EDITS = 200  # of people who are all at circuits
 WIDTH = 76
 
-# As somebody would do it who restores a few rows by hand, and whom nothing stops.
+_EDIT: LiteralString = "UPDATE auth_user SET email = 'old@example.org' WHERE id = 1"
+# As a superuser would do it who restores a few rows by hand.
 _DRIFT: LiteralString = """\
 BEGIN;
-SET LOCAL session_replication_role = replica;
+SET LOCAL ROLE pyrepl_owner;
 UPDATE auth_user SET email = 'old@example.org' WHERE id = 1;
 DELETE FROM student_courseenrollment
 WHERE user_id = 3 AND course_id = 'edX/toy/2012_Fall';
@@ -99,7 +100,8 @@ def verify(stage: Stage) -> None:
 
 
 def drift(stage: Stage) -> None:
-    """Plant three differences; verify finds these and no other."""
+    """Plant three differences, past the guard; verify finds these and no other."""
+    stage.refused(CIRCUITS, _EDIT, "PR030")
     stage.sql(CIRCUITS, _DRIFT)
     stage.cli("verify", code=3)
     document = json.loads(stage.cli("verify", "--json", code=3, silent=True))
@@ -186,8 +188,10 @@ STEPS = (
     (
         "Drift",
         (
-            "Somebody edits circuits by hand, with triggers off: a changed e-mail"
-            " address, an enrollment too few, an enrollment too many."
+            "Copies belong to the portal, and the guard at circuits refuses edits by"
+            " anybody, a superuser included. It lets one role pass, pyrepl_owner, which"
+            " a superuser can take on: a changed e-mail address, an enrollment too few,"
+            " an enrollment too many."
         ),
         drift,
     ),

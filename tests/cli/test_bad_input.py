@@ -237,7 +237,7 @@ def test_an_installation_newer_than_the_program(cli: Cli, platform: Platform) ->
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[policy]\nguard = 1\n", ("policy.guard", "allowed here: enrollments,")),
+        ("[policy]\nmood = 1\n", ("policy.mood", "allowed here: enrollments,")),
         ("[tabels]\n", ("tabels", "allowed here: portal, tables,")),
         (
             '[policy]\non_unenroll = "drop"\n',

@@ -50,7 +50,7 @@ def test_verify_has_the_documented_keys(cli: Cli, platform: Platform) -> None:
     course = platform.course(TOY, name="forum")
     platform.member(1, TOY)
     platform.deliver()
-    course.execute("UPDATE auth_user SET email = 'x'")
+    course.tamper("UPDATE auth_user SET email = 'x'")
     ran = cli("verify", "--json")
     assert ran.code == 3
     assert sorted(ran.document) == ["databases", "ok", "portal"]
@@ -293,6 +293,20 @@ def test_keys_are_taken_as_the_table_has_them(cli: Cli, platform: Platform) -> N
 
 
 def test_registering_again_adds_courses_or_does_nothing(
+def test_the_guard_is_set_at_registration_and_later(
+    cli: Cli, platform: Platform
+) -> None:
+    register = ("course", "register", TOY, "--dsn", platform.new_course("forum"))
+    assert cli(*register, "--guard", "warn").code == 0
+    assert cli("course", "show", "forum", "--json").document["guard"] == "warn"
+    change = ("course", "set", "forum", *register[3:], "--guard", "off")
+    assert cli(*change).out == "forum: guard off\n"
+    assert cli(*change).out == "forum: unchanged\n"
+    assert cli(*register, "--guard", "reject").out == "forum: guard reject\n"
+    assert cli("course", "show", "forum", "--json").document["guard"] == "reject"
+    assert cli("course", "set", "forum", "--guard", "maybe").code == 2
+
+
     cli: Cli, platform: Platform
 ) -> None:
     platform.member(1, "a/b/c")
@@ -481,7 +495,7 @@ def test_verify_tells_drift_from_what_it_could_not_look_at(
     assert ran.code == 1
     assert "away: could not be looked at: " in ran.out
     assert cli("verify", "forum").code == 0
-    forum.execute("DELETE FROM student_courseenrollment")
+    forum.tamper("DELETE FROM student_courseenrollment")
     ran = cli("verify", "forum")
     assert ran.code == 3
     assert "forum: user 1: missing in public.student_courseenrollment" in ran.out
@@ -495,7 +509,7 @@ def test_verify_lists_no_more_examples_than_it_is_told(
     for number in (1, 2, 3):
         platform.member(number, TOY)
     platform.deliver()
-    course.execute("UPDATE auth_user SET email = 'x'")
+    course.tamper("UPDATE auth_user SET email = 'x'")
     ran = cli("verify", "--max-examples", "1")
     assert ran.out.count("stale in") == 1
     assert "forum: and 2 more users" in ran.out

@@ -81,8 +81,9 @@ def test_the_demo_ends_with_equal_databases_and_leaves_nothing(scratch: Path) ->
 
 def _damage(stage: Stage) -> None:
     stage.session(CIRCUITS).execute(
-        "SET session_replication_role = replica;"
-        " UPDATE auth_user SET email = 'other@example.org' WHERE id = 5"
+        "SET ROLE pyrepl_owner;"
+        " UPDATE auth_user SET email = 'other@example.org' WHERE id = 5;"
+        " RESET ROLE"
     )
 
 

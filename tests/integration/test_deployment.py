@@ -148,7 +148,7 @@ def test_a_migration_is_deployed_while_everything_runs(
         assert cli("verify").code == 0
         rows = cli("status", "--json").document["databases"]
         assert [row["pending_columns"] for row in rows] == [[], []]
-        courses[0].execute(
+        courses[0].tamper(
             "UPDATE auth_userprofile SET city = 'drift' WHERE user_id = 1"
         )
         assert cli("verify").code == 3

@@ -10,7 +10,7 @@ import pytest
 from pglast import parse_plpgsql, parse_sql
 from psycopg import sql
 
-from pyreplctl import contracts, course_side, portal
+from pyreplctl import contracts, course_side, guard, portal
 from pyreplctl.config import Config
 from pyreplctl.contracts import columns_of
 from pyreplctl.db import LOCK_CLASS
@@ -181,7 +181,8 @@ def rendered_portal(platform: Platform) -> list[Object]:
 def rendered_course(platform: Platform) -> list[Object]:
     contract = contracts.offered(platform.connection, Config())
     blank = sql.SQL("username = ''")
-    return course_side.wanted_objects(Config(), contract, "pyrepl_owner", blank)
+    items = course_side.wanted_objects(Config(), contract, "pyrepl_owner", blank)
+    return items + guard.triggers(Config())
 
 
 def test_the_tables_are_those_of_the_contract(platform: Platform) -> None:

@@ -192,7 +192,7 @@ def test_a_monitor_sees_how_it_goes(deployed: Deployed, monitor: Connection) -> 
 def test_a_monitor_can_verify(deployed: Deployed) -> None:
     portal = deployed.platform
     portal.deliver()
-    deployed.course.execute("UPDATE auth_user SET email = 'x'")
+    deployed.course.tamper("UPDATE auth_user SET email = 'x'")
     with new_login(portal.connection, "pyrepl_monitor") as name:
         dsn = as_login(portal.dsn, name)
         (found,) = verification.verify(dsn, Config(), [])

@@ -333,7 +333,7 @@ def test_o14_columns_of_the_courses_own_stay_and_replicated_ones_follow_the_port
 ) -> None:
     three.platform.member(1, C1)
     three.deliver()
-    three.c1.execute("UPDATE auth_user SET first_name = 'Local' WHERE id = 1")
+    three.c1.tamper("UPDATE auth_user SET first_name = 'Local' WHERE id = 1")
     for update in (
         b"UPDATE auth_user SET email = 'new@x', last_login = now() WHERE id = 1",
         b"UPDATE auth_userprofile SET location = 'Elsewhere' WHERE user_id = 1",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import LiteralString
+
 import pytest
 
 from pyreplctl import verification
@@ -11,8 +13,8 @@ USER = "public.auth_user"
 PROFILE = "public.auth_userprofile"
 ENROLLMENT = "public.student_courseenrollment"
 
-# What a superuser of the course does to user 2, and what is found: kind and table.
-PLANTED = {
+# What somebody does to user 2 whom the guard lets, and what is found: kind and table.
+PLANTED: dict[str, tuple[LiteralString, list[tuple[str, str]]]] = {
     "changed": (
         "UPDATE auth_user SET email = 'other@example.com' WHERE id = 2",
         [("stale", USER)],
@@ -61,7 +63,7 @@ def test_what_differs_is_named_and_mended(
     platform: Platform, course: Course, what: str
 ) -> None:
     statement, expected = PLANTED[what]
-    course.connection.execute(statement.encode())
+    course.tamper(statement)
     found = platform.verify()[course.name]
     assert found.ok is False
     assert sorted(found.examples, key=lambda d: d.table) == sorted(

@@ -1,0 +1,19 @@
+-- The guard against TRUNCATE: while there are copies, none of the three tables.
+CREATE OR REPLACE FUNCTION pyrepl.guard_truncate()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $guard_truncate$
+BEGIN
+    IF EXISTS (SELECT FROM pyrepl.copy c WHERE NOT c.erased) THEN
+        PERFORM pyrepl.object_to(format(
+            '%s holds rows of copies and may not be truncated here', TG_RELID::regclass));
+    END IF;
+    RETURN NULL;
+END
+$guard_truncate$;
+
+COMMENT ON FUNCTION pyrepl.guard_truncate() IS
+    'keeps others than apply from truncating a table that has rows of copies';
+REVOKE ALL ON FUNCTION pyrepl.guard_truncate() FROM PUBLIC;

@@ -1,0 +1,23 @@
+-- Refuse (PR030), or warn, or let pass: as the binding says.
+CREATE OR REPLACE FUNCTION pyrepl.object_to(p_what text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $object_to$
+DECLARE
+    v_guard text;
+    v_hint CONSTANT text := 'Change it on the portal. To mend the course by hand, a '
+        'superuser says SET ROLE pyrepl_owner first.';
+BEGIN
+    SELECT b.guard INTO v_guard FROM pyrepl.binding b;
+    IF v_guard = 'warn' THEN
+        RAISE WARNING '%', p_what USING ERRCODE = 'PR030', HINT = v_hint;
+    ELSIF v_guard = 'reject' THEN
+        RAISE EXCEPTION '%', p_what USING ERRCODE = 'PR030', HINT = v_hint;
+    END IF;
+END
+$object_to$;
+
+COMMENT ON FUNCTION pyrepl.object_to(text) IS
+    'raises or warns of an edit of a copy; part of the guard';
+REVOKE ALL ON FUNCTION pyrepl.object_to(text) FROM PUBLIC;
