@@ -100,6 +100,18 @@ def delivery_stopped(connection: Connection, number: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def entered(
+    connection: Connection, number: int, name: str, dsn: str | None
+) -> Iterator[Connection]:
+    """Connect to a course database by a new way in, or by the one that was kept."""
+    hint = None
+    if dsn is None:
+        hint = "This way in was kept at registration; --dsn gives another."
+    with connect(administrator(connection, number, dsn), name, hint) as course:
+        yield course
+
+
 def administrator(connection: Connection, number: int, dsn: str | None) -> str:
     """Return the administrator's way in: a new one given, or the one that was kept."""
     if dsn is not None:
@@ -143,7 +155,7 @@ def rotate_password(connection: Connection, name: str, dsn: str | None = None) -
         connection, "SELECT link_role FROM pyrepl.database WHERE id = %s", number
     )
     with (
-        connect(administrator(connection, number, dsn), name) as course,
+        entered(connection, number, name, dsn) as course,
         delivery_stopped(connection, number),
     ):
         password = links.new_password(connection, number)
@@ -156,7 +168,7 @@ def set_guard(
     """Say what the guard of a course database does, on both sides."""
     number = numbers(connection, [name])[name]
     with (
-        connect(administrator(connection, number, dsn), name) as course,
+        entered(connection, number, name, dsn) as course,
         connection.transaction(),
     ):
         identity = portal.identity(connection)
@@ -193,7 +205,7 @@ def unregister(
     )
     changes: list[Change] = []
     if not forget:
-        with connect(administrator(connection, number, dsn), name) as course:
+        with entered(connection, number, name, dsn) as course:
             with connection.transaction():
                 connection.execute("SET LOCAL ROLE pyrepl_owner")
                 connection.execute(

@@ -47,11 +47,13 @@ def without_secrets(dsn: str) -> str:
 
 
 @contextmanager
-def connect(dsn: str, what: str = "the database") -> Iterator[Connection]:
+def connect(
+    dsn: str, what: str = "the database", hint: str | None = None
+) -> Iterator[Connection]:
     """Open an autocommit connection; `what` names it in errors, passwords never do.
 
-    Raises `ConnectionFailed`, and inside of the block `DatabaseError` for what the
-    server refuses.
+    `hint` is added to what else may be wrong. Raises `ConnectionFailed`, and inside of
+    the block `DatabaseError` for what the server refuses.
     """
     given = parameters(dsn)
     try:
@@ -65,7 +67,8 @@ def connect(dsn: str, what: str = "the database") -> Iterator[Connection]:
         raise ConnectionFailed(
             f"cannot connect to {what} ({without_secrets(dsn)}): {_one_line(error)}",
             hint="Check host, port, database, user and password; passwords may come "
-            "from the connection string, PGPASSWORD, PGPASSFILE or a service file.",
+            "from the connection string, PGPASSWORD, PGPASSFILE or a service file."
+            + (f" {hint}" if hint else ""),
         ) from error
     with connection, driver_errors(what):
         yield connection
@@ -77,7 +80,7 @@ def driver_errors(what: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        said = " ".join((error.diag.message_primary or str(error)).split())
+        said = what_it_says(error)
         if error.sqlstate is not None and error.sqlstate.startswith("08"):
             # The server is there, and tells of a server that it cannot reach itself.
             raise ConnectionFailed(
@@ -94,6 +97,18 @@ def driver_errors(what: str) -> Iterator[None]:
             hint=error.diag.message_hint or _HINTS.get(error.sqlstate),
             sqlstate=error.sqlstate,
         ) from error
+
+
+def what_it_says(error: psycopg.Error) -> str:
+    """Return the message of an error on one line, without values of rows.
+
+    Of a connection that failed the primary message tells only the foreign server's
+    name, the detail host, port and reason.
+    """
+    said = error.diag.message_primary or str(error)
+    if (error.sqlstate or "").startswith("08"):
+        said = error.diag.message_detail or said
+    return " ".join(said.split())
 
 
 def _one_line(error: Exception) -> str:

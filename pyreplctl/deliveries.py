@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import errors as pg
 
-from pyreplctl.db import Connection, fetch, value
+from pyreplctl.db import Connection, fetch, value, what_it_says
 from pyreplctl.errors import DatabaseError
 
 WORKED = ("delivered", "probed", "isolating")
@@ -65,7 +65,7 @@ def deliver(connection: Connection, number: int) -> Outcome:
     except psycopg.Error as error:
         if connection.broken:
             raise
-        message = " ".join((error.diag.message_primary or str(error)).split())
+        message = what_it_says(error)
         hint = error.diag.message_hint
         connection.execute(
             "SELECT pyrepl.delivery_failed(%s, %s, %s, %s)",

@@ -16,7 +16,7 @@ from pyreplctl import (
 )
 from pyreplctl.config import Config
 from pyreplctl.contracts import Contract
-from pyreplctl.db import Connection, connect, driver_errors, fetch, without_secrets
+from pyreplctl.db import Connection, driver_errors, fetch, without_secrets
 from pyreplctl.objects import Change
 
 
@@ -41,7 +41,7 @@ def refresh(
     number = courses.numbers(connection, [name])[name]
     with (
         locking.install_lock(connection),
-        connect(courses.administrator(connection, number, dsn), name) as course,
+        courses.entered(connection, number, name, dsn) as course,
     ):
         agreed = suitability.check_course(course, connection, config, contract)
         identity = portal.identity(connection)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from pyreplctl import courses
+from pyreplctl import courses, letters
 from pyreplctl.db import Connection, fetch, fetch_as, value
 
-# cron calls pyrepl.serve every minute, and a long batch may keep a clock from ticking.
-ALIVE = timedelta(minutes=2)
+# Seconds in which a clock must have been seen to count on it. They are seen once a
+# second, but route may take its time over a big change, and cron begins every minute.
+WORKER_ALIVE = 15.0
+SERVE_ALIVE = 120.0
 ACT_ON = ("blocked", "waiting_contract", "refused", "forked")
 
 
@@ -38,16 +40,19 @@ class Database:
 
 @dataclass(frozen=True)
 class Clock:
-    """Something that made route and deliver run."""
+    """Something that made route and deliver run; how long ago, by the portal's time."""
 
     kind: str
     name: str
     seen_at: datetime
+    seconds_ago: float
 
     @property
     def alive(self) -> bool:
         """Whether it was seen lately enough to count on."""
-        return datetime.now(UTC) - self.seen_at < ALIVE
+        return self.seconds_ago < (
+            WORKER_ALIVE if self.kind == "worker" else SERVE_ALIVE
+        )
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Status:
         )
         if waits and not any(clock.alive for clock in self.clocks):
             found.append(
-                "changes wait and no clock has been seen for two minutes: start"
+                "changes wait and no clock has been seen lately: start"
                 ' "pyreplctl run", or let cron CALL pyrepl.serve()'
             )
         for database in self.databases:
@@ -93,17 +98,29 @@ def read(connection: Connection) -> Status:
     return Status(
         databases=fetch_as(Database, connection, "SELECT * FROM pyrepl.status()"),
         unrouted=value(connection, "SELECT pyrepl.unrouted()"),
-        clocks=fetch_as(Clock, connection, "SELECT * FROM pyrepl.clocks()"),
+        clocks=clocks(connection),
+    )
+
+
+def clocks(connection: Connection) -> list[Clock]:
+    """Return the clocks of the last days, the latest first."""
+    return fetch_as(
+        Clock,
+        connection,
+        "SELECT kind, name, seen_at, round(extract(epoch FROM"
+        " clock_timestamp() - seen_at), 1)::double precision AS seconds_ago"
+        " FROM pyrepl.clocks()",
     )
 
 
 @dataclass(frozen=True)
 class Waited:
-    """What is left when a wait ends; `skipped` are paused databases."""
+    """What is left when a wait ends, and `why`; `skipped` are paused databases."""
 
     left: dict[str, int]
     unrouted: int
     skipped: list[str]
+    why: dict[str, list[str]]
 
 
 def wait(
@@ -143,5 +160,26 @@ def wait(
         )
         left = {served[r["database_id"]]: r["pairs"] for r in rows if r["pairs"]}
         if time.monotonic() > deadline or not (unrouted or left):
-            return Waited(left, unrouted, skipped)
+            why = _reasons(connection, left, user) if left else {}
+            return Waited(left, unrouted, skipped, why)
         pause(0.02)
+
+
+def _reasons(
+    connection: Connection, left: dict[str, int], user: int | None
+) -> dict[str, list[str]]:
+    """Return what keeps databases from taking what waits for them."""
+    why: dict[str, list[str]] = {name: [] for name in left}
+    for database in read(connection).databases:
+        if database.name in left:
+            if database.state == "paused":
+                why[database.name].append("paused")
+            if database.health != "ok":
+                reason = f"{database.health}: {database.last_error}"
+                why[database.name].append(reason)
+    for letter in letters.dead(connection):
+        if letter.database in left and user in (None, letter.user_id):
+            why[letter.database].append(
+                f"dead letter {letter.id}, of user {letter.user_id}: {letter.message}"
+            )
+    return why

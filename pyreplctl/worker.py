@@ -16,6 +16,7 @@ from types import FrameType
 import psycopg
 
 from pyreplctl import deliveries, portal
+from pyreplctl.courses import numbers
 from pyreplctl.db import Connection, connect, fetch, value
 from pyreplctl.errors import ConnectionFailed, DatabaseError
 
@@ -60,6 +61,7 @@ class Worker:
         self._stopping = threading.Event()
         self._work: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._in_hand: set[int] = set()
+        self._names: dict[int, str] = {}
         self._threads: list[threading.Thread] = []
         self._deliveries: dict[threading.Thread, _Delivery] = {}
         self._lock = threading.Lock()
@@ -95,7 +97,8 @@ class Worker:
             thread.join(max(deadline - time.monotonic(), 0))
         for delivery in list(self._deliveries.values()):
             # Its transaction is whole, whether the server still commits it or not.
-            log.warning("database %d: left while it did not answer", delivery.number)
+            name = self._called(delivery.number)
+            log.warning("%s: left while it did not answer", name)
 
     def run_until_signal(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -125,12 +128,19 @@ class Worker:
             self._mind_deliveries()
             worked = self._route(connection)
             for row in connection.execute("SELECT pyrepl.due()").fetchall():
+                if row[0] not in self._names:
+                    self._names = {
+                        n: name for name, n in numbers(connection, []).items()
+                    }
                 if row[0] not in self._in_hand:
                     self._in_hand.add(row[0])
                     self._work.put(row[0])
                     worked = True
             pause = SHORTEST if worked else min(pause * 1.5, LONGEST)
             self._stopping.wait(pause)
+
+    def _called(self, number: int) -> str:
+        return self._names.get(number, f"course database {number}")
 
     def _route(self, connection: Connection) -> bool:
         try:
@@ -156,7 +166,7 @@ class Worker:
         for delivery in list(self._deliveries.values()):
             if not delivery.cancelled and time.monotonic() - delivery.began > TOO_LONG:
                 delivery.cancelled = True
-                log.warning("database %d: does not answer", delivery.number)
+                log.warning("%s: does not answer", self._called(delivery.number))
                 try:
                     delivery.connection.cancel_safe(timeout=RECONNECT)
                 except psycopg.Error as error:
@@ -209,7 +219,7 @@ class Worker:
             finally:
                 del self._deliveries[me]
             if done.error:
-                log.warning("database %d: %s", number, done.error)
+                log.warning("%s: %s", self._called(number), done.error)
             elif done.outcome not in deliveries.WORKED:
                 return
 

@@ -183,7 +183,7 @@ def _tell(done: Registered) -> None:
     if done.sequences:
         talk(
             f"{done.name}: ids of accounts made at the course may meet the portal's."
-            f" If it makes any, run there: {' '.join(done.sequences)}",
+            " If it makes any, run there:\n  " + "\n  ".join(done.sequences),
             "yellow",
         )
     for key in done.nobody:
@@ -363,12 +363,15 @@ def _refresh(
 def pause(names: Names = None, every: All = False) -> None:
     """Stop delivering to course databases.
 
-    What changes meanwhile waits. Prints those that were not paused before.
+    What changes meanwhile waits.
     """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
-        done = courses.pause(connection, _chosen(connection, names, every))
+        chosen = _chosen(connection, names, every)
+        done = courses.pause(connection, chosen)
     data(done, [f"{name}: paused" for name in done])
+    for name in sorted({*chosen} - {*done}):
+        talk(f"{name} was paused already")
 
 
 @app.command()
@@ -379,8 +382,11 @@ def resume(names: Names = None, every: All = False) -> None:
     """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
-        done = courses.resume(connection, _chosen(connection, names, every))
+        chosen = _chosen(connection, names, every)
+        done = courses.resume(connection, chosen)
     data(done, [f"{name}: resumed" for name in done])
+    for name in sorted({*chosen} - {*done}):
+        talk(f"{name} was neither paused nor backing off")
 
 
 @app.command(name="rotate-password")

@@ -23,6 +23,9 @@ Names = Annotated[
 ]
 
 
+_MOST = 10  # reasons for each database
+
+
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
     for command in (backfill, deliver, run, wait):
@@ -144,7 +147,7 @@ def wait(
 
     Returns when all that was committed before the call is. It waits for a clock and
     delivers nothing itself. Paused databases are named and skipped. Exit code 1 at the
-    time-out, with what still waits.
+    time-out, with what still waits, and why where that is known.
     """
     config = SETTINGS.config()
     limit = seconds(timeout)
@@ -153,10 +156,12 @@ def wait(
         done = status.wait(connection, names or [], user, limit)
     for name in done.skipped:
         talk(f"{name} is paused and was not waited for")
-    lines = [
-        f"{name}: {count(pairs, 'dossier')} not yet delivered"
-        for name, pairs in done.left.items()
-    ]
+    lines = []
+    for name, pairs in done.left.items():
+        lines.append(f"{name}: {count(pairs, 'dossier')} not yet delivered")
+        lines += [f"  {reason}" for reason in done.why[name][:_MOST]]
+        if (more := len(done.why[name]) - _MOST) > 0:
+            lines.append(f'  and {more} more; see "pyreplctl dead list"')
     if done.unrouted:
         lines.append(f"{count(done.unrouted, 'change')} not yet routed")
     data(done, lines)

@@ -12,6 +12,7 @@ from rich.console import Console
 from pyreplctl import portal, status, verification
 from pyreplctl.cli.output import SETTINGS, count, data, table, talk
 from pyreplctl.db import Connection, connect
+from pyreplctl.status import Clock
 from pyreplctl.verification import Result
 
 Names = Annotated[
@@ -99,13 +100,28 @@ def _show(connection: Connection) -> int:
     )
     if not found.databases:
         talk('no course database yet: "pyreplctl course register" adds one')
-    clocks = [f"{c.kind} {c.name}" for c in found.clocks if c.alive]
     talk(f"changes not yet routed: {found.unrouted}")
-    talk(f"clocks: {', '.join(clocks) or 'none'}")
+    talk(f"clocks: {_clocks(found.clocks)}")
     actions = found.actions()
     for action in actions:
         talk(f"to do: {action}", "yellow")
     return 3 if actions else 0
+
+
+def _clocks(found: list[Clock]) -> str:
+    """Name the clocks that count, or the last of those that do no more."""
+    alive = [
+        f"{clock.kind} {clock.name} (seen {_ago(clock)})"
+        for clock in found
+        if clock.alive
+    ]
+    if alive or not found:
+        return ", ".join(alive) or "none"
+    return f"none; {found[0].kind} {found[0].name} was last seen {_ago(found[0])}"
+
+
+def _ago(clock: Clock) -> str:
+    return f"{_age(max(clock.seconds_ago, 0))} ago"
 
 
 def _age(seconds: float | None) -> str | None:
@@ -171,6 +187,12 @@ def _findings(found: list[Result]) -> list[str]:
     for result in found:
         if result.error:
             lines.append(f"{result.name}: could not be looked at: {result.error}")
+        if result.pending:
+            lines.append(
+                f"{result.name}: pending: {count(result.pending, 'user')} of whom"
+                " something is on its way: queued, to be tried again, or committed and"
+                " not yet routed"
+            )
         for example in result.examples:
             columns = f" ({', '.join(example.columns)})" if example.columns else ""
             lines.append(

@@ -42,7 +42,8 @@ def test_status_has_the_documented_keys(cli: Cli, platform: Platform) -> None:
     assert ran.code == 0
     assert sorted(ran.document) == ["clocks", "databases", "unrouted"]
     assert ", ".join(ran.document["databases"][0]) == STATUS
-    assert sorted(ran.document["clocks"][0]) == ["kind", "name", "seen_at"]
+    keys = ["kind", "name", "seconds_ago", "seen_at"]
+    assert sorted(ran.document["clocks"][0]) == keys
     assert ran.document["unrouted"] == 0
 
 

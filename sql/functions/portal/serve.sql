@@ -11,6 +11,7 @@ DECLARE
     v_sqlstate text;
     v_message text;
     v_hint text;
+    v_detail text;
     v_worked boolean;
     v_warned boolean := false;
     v_ticked timestamptz := '-infinity';
@@ -47,7 +48,12 @@ BEGIN
                 v_worked := v_worked OR v_outcome IN ('delivered', 'probed', 'isolating');
             EXCEPTION WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE,
-                    v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+                    v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT,
+                    v_detail = PG_EXCEPTION_DETAIL;
+                -- Of a failed connection the detail tells host, port and reason.
+                IF v_sqlstate LIKE '08%' AND v_detail <> '' THEN
+                    v_message := pg_catalog.regexp_replace(v_detail, '\s+', ' ', 'g');
+                END IF;
             END;
             COMMIT;
             IF v_sqlstate IS NOT NULL THEN
