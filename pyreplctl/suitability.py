@@ -71,13 +71,7 @@ def check_portal(connection: Connection, config: Config) -> None:
 def check_table(connection: Connection, config: Config, part: str, where: str) -> None:
     """Refuse a table that is not there, has no key, or keys of another type."""
     table = getattr(config.tables, part)
-    held = {c.name: c for c in contracts.columns_of(connection, table.name)}
-    if not held:
-        raise NotSuitable(
-            f"{where} has no table {table.name}",
-            hint=f"Run the platform's migrations first, or name the {part} table under"
-            f" [tables.{part}] in pyreplctl.toml.",
-        )
+    held = _held(connection, config, part, where)
     for name in contracts.required(config)[part]:
         if name not in held:
             raise NotSuitable(
@@ -93,9 +87,8 @@ def check_table(connection: Connection, config: Config, part: str, where: str) -
                 " integer or bigint",
                 hint="Tables with other keys cannot be replicated.",
             )
-    _check_unique(connection, table.name, table.key, where)
-    if part == "profile":
-        _check_unique(connection, table.name, table.user, where)
+    for problem, mend in _without_index(connection, config, part, where):
+        raise NotSuitable(problem, hint=f"Add one: {mend}")
     if part == "enrollment" and table.active and held[table.active].type != "boolean":
         raise NotSuitable(
             f"{table.name}.{table.active} is of type {held[table.active].full_type};"
@@ -104,20 +97,49 @@ def check_table(connection: Connection, config: Config, part: str, where: str) -
         )
 
 
-def _check_unique(connection: Connection, table: str, column: str, where: str) -> None:
-    if not value(
+def _held(
+    connection: Connection, config: Config, part: str, where: str
+) -> dict[str, Column]:
+    table = getattr(config.tables, part)
+    held = {c.name: c for c in contracts.columns_of(connection, table.name)}
+    if not held:
+        raise NotSuitable(
+            f"{where} has no table {table.name}",
+            hint=f"Run the platform's migrations first, or name the {part} table under"
+            f" [tables.{part}] in pyreplctl.toml.",
+        )
+    return held
+
+
+def _without_index(
+    connection: Connection, config: Config, part: str, where: str
+) -> list[tuple[str, str]]:
+    """Return which unique index is missing, with the statement that makes it."""
+    table = getattr(config.tables, part)
+    return [
+        (
+            f"{table.name} has no primary key or unique index on {column} at {where}",
+            (
+                f"CREATE UNIQUE INDEX CONCURRENTLY ON {_quoted(table.name)}"
+                f" ({_quoted(column)});"
+            ),
+        )
+        for column in ([table.key, table.user] if part == "profile" else [table.key])
+        if not _is_unique(connection, table.name, column)
+    ]
+
+
+def _is_unique(connection: Connection, table: str, column: str) -> bool:
+    found = value(
         connection,
-        "SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
+        "SELECT count(*) FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
         " AND a.attnum = i.indkey[0] WHERE i.indrelid = to_regclass(%s)"
         " AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1"
         " AND i.indpred IS NULL AND a.attname = %s",
         table,
         column,
-    ):
-        raise NotSuitable(
-            f"{table} has no primary key or unique index on {column} at {where}",
-            hint=f"Add one: CREATE UNIQUE INDEX CONCURRENTLY ON {table} ({column});",
-        )
+    )
+    return bool(found)
 
 
 def _check_triggers_fire(connection: Connection, table: str) -> None:
@@ -208,8 +230,7 @@ def check_course(
     mends: list[str] = []
     agreed = []
     for part, table in zip(PARTS, contract.tables, strict=True):
-        check_table(connection, config, part, "the course")
-        held = {c.name: c for c in contracts.columns_of(connection, table)}
+        held = _held(connection, config, part, "the course")
         full = {c.name: c for c in contracts.columns_of(portal, table)}
         for position, column in enumerate(contract.part(part), 1):
             offered = full.get(column.name, column)
@@ -231,6 +252,9 @@ def check_course(
                     f"ALTER TABLE {_quoted(table)} ALTER COLUMN"
                     f" {_quoted(own.name)} SET DEFAULT {_some_default(own)};"
                 )
+        for problem, mend in _without_index(connection, config, part, "the course"):
+            problems.append(problem)
+            mends.append(mend)
     if problems:
         raise NotSuitable(
             "the course's tables do not take the portal's rows\n  "
