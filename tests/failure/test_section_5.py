@@ -9,8 +9,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import LiteralString
+from contextlib import ExitStack, contextmanager
+from typing import Literal, LiteralString
 
 import psycopg
 import pytest
@@ -27,6 +27,7 @@ from tests.failure.hanging import let_commits_hang, waiting
 from tests.failure.restores import restore, restored, save
 from tests.platform import Course, Platform
 from tests.polling import until
+from tests.standbys import copy_of
 
 pytestmark = pytest.mark.failure
 
@@ -382,35 +383,87 @@ def test_portal_dumped_and_restored_as_a_staging_copy_clock_started_there(
         staging.assert_equal()
 
 
-@pytest.mark.parametrize("side", ["portal", "course"])
-def test_portal_or_course_restored_to_an_earlier_time(
+TWINS = ["physical copy of the portal", "portal restored", "course restored"]
+
+
+@pytest.mark.parametrize("which", TWINS)
+def test_physical_copy_of_the_portal_portal_or_course_restored_or_failed_over_with_loss(
     new_cluster: NewCluster,
     new_portal: NewPortal,
     new_course: NewCourse,
     course_cluster: Cluster,
     portal_cluster: Cluster,
-    side: str,
+    which: str,
 ) -> None:
-    """Physical copies and failovers with loss: test_binding.py."""
+    """Standbys that are promoted with loss: test_binding.py."""
     server = new_cluster()
-    dsn = new_portal(cluster=server if side == "portal" else portal_cluster)
+    dsn = new_portal(cluster=portal_cluster if which == "course restored" else server)
     portal.install(dsn, Config())
-    with Platform.opened(dsn, new_course) as platform:
-        there = server if side == "course" else course_cluster
+    with Platform.opened(dsn, new_course) as platform, ExitStack() as stack:
+        there = server if which == "course restored" else course_cluster
         course = populated(platform, there)
-        save(server)
-        platform.connection = platform.session(autocommit=True)
+        if which == "physical copy of the portal":
+            copy = stack.enter_context(copy_of(server, standby=False))
+            dsn = copy.conninfo(platform.connection.info.dbname)
+        else:
+            save(server)
+            platform.connection = platform.session(autocommit=True)
         for turn in range(3):
             edit(platform, f"lost{turn}", 1, 2, 3)
             until(lambda: not platform.deliver())
-        restore(server)
-        platform.connection = platform.session(autocommit=True)
-        edit(platform, "new", 1)
-        assert "restored, cloned or failed over" in platform.deliver()[course.name][0]
-        actions = status.read(platform.connection).actions()
+        if which != "physical copy of the portal":
+            restore(server)
+
+        second = stack.enter_context(Platform.opened(dsn, new_course))
+        edit(second, "new", 1)
+        assert "restored, cloned or failed over" in second.deliver()[course.name][0]
+        actions = status.read(second.connection).actions()
         assert any("forked" in action for action in actions)
         refresh.refresh(
-            platform.connection, platform.config, course.name, course.dsn, rebind=True
+            second.connection, second.config, course.name, course.dsn, rebind=True
         )
-        assert platform.deliver() == {}
-        platform.assert_equal()
+        assert second.deliver() == {}
+        second.assert_equal()
+
+
+@pytest.mark.parametrize("guard", ["reject", "warn", "off"])
+def test_someone_writes_a_replicated_column_at_the_course(
+    platform: Platform, new_course: NewCourse, guard: Literal["reject", "warn", "off"]
+) -> None:
+    course, _ = platform.register(new_course(askbot=True), TOY)
+    for user in (1, 2):
+        platform.member(user, TOY)
+    assert platform.deliver() == {}
+    local: LiteralString = (
+        "INSERT INTO auth_user SELECT (jsonb_populate_record(u, %s)).*"
+        " FROM auth_user u WHERE id = 1"
+    )
+    course.execute(local, '{"id": 900, "username": "local"}')
+    courses.set_guard(platform.connection, course.name, guard, course.dsn)
+    writes: list[LiteralString] = [
+        "UPDATE auth_user SET email = 'other' WHERE id IN (1, 900)",
+        "INSERT INTO student_courseenrollment VALUES (900, 1, 'mine')",
+        "DELETE FROM auth_userprofile WHERE user_id = 1",
+        "TRUNCATE student_courseenrollment",
+    ]
+    warned: list[str | None] = []
+    course.connection.add_notice_handler(lambda said: warned.append(said.sqlstate))
+    for write in writes:
+        if guard == "reject":
+            with pytest.raises(psycopg.Error) as refused:
+                course.execute(write)
+            assert refused.value.sqlstate == "PR030"
+        else:
+            course.execute(write)
+    assert warned.count("PR030") == (len(writes) if guard == "warn" else 0)
+    assert platform.verify()[course.name].ok is (guard == "reject")
+
+    warned.clear()
+    course.execute("UPDATE auth_user SET reputation = 7, last_login = now()")
+    course.execute("UPDATE auth_user SET email = 'mine' WHERE id = 900")
+    assert warned == []
+    courses.backfill(platform.connection, [1])
+    assert platform.deliver() == {}
+    assert course.rows("SELECT reputation FROM auth_user") == [(7,)] * 3
+    assert course.user(900)["email"] == "mine"
+    platform.assert_equal()

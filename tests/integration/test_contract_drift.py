@@ -359,3 +359,39 @@ def test_two_databases_are_served_in_different_contracts_at_once(
     ]
     assert toy.profiles == [1, 2, 3, 5]
     platform.assert_equal()
+
+
+def test_one_database_waits_for_its_contract_and_two_are_served_in_different_ones(
+    platform: Platform, toy: Course
+) -> None:
+    refreshed_one, waits = platform.course(OTHER), platform.course("edX/third")
+    for key in (OTHER, "edX/third"):
+        platform.enroll(1, key)
+    platform.execute("UPDATE auth_userprofile SET goals = 'g'")
+    assert platform.deliver() == {}
+    add: LiteralString = "ALTER TABLE auth_userprofile ADD city varchar(99)"
+    for where in (platform.execute, refreshed_one.execute):
+        where(add)
+    retype: LiteralString = "ALTER TABLE auth_userprofile ALTER goals TYPE varchar(99)"
+    waits.execute(retype)
+    portal.install(platform.dsn, platform.config)
+    refreshed(platform, refreshed_one)
+    platform.execute("UPDATE auth_userprofile SET name = 'Named', city = 'City'")
+    assert_waits_for(platform, waits, "goals")
+    assert refreshed_one.rows("SELECT name, city FROM auth_userprofile") == [
+        ("Named", "City")
+    ]
+    assert toy.rows("SELECT DISTINCT name FROM auth_userprofile") == [("Named",)]
+    assert waits.rows("SELECT name FROM auth_userprofile") == [("Full Name",)]
+    healths = {d.name: d.health for d in status.read(platform.connection).databases}
+    assert healths == {
+        toy.name: "ok",
+        refreshed_one.name: "ok",
+        waits.name: "waiting_contract",
+    }
+
+    waits.execute("ALTER TABLE auth_userprofile ALTER goals TYPE text")
+    for course in (waits, toy):
+        course.execute(add)
+        mend(platform, course)
+    platform.assert_equal()
