@@ -20,7 +20,40 @@ def uninstall(connection: Connection, patience: Patience | None = None) -> list[
     Course databases are `courses.unregister`'s business; do these first.
     """
     changes = drop_triggers(connection, patience or Patience())
+    changes += _drop_extension(connection)
     return changes + drop_all(connection, list(ROLES))
+
+
+def _drop_extension(connection: Connection) -> list[Change]:
+    """Drop postgres_fdw if it came with us and nobody else has begun to use it.
+
+    Else it must leave our schema, or it would go with that, and with it all servers
+    and foreign tables of others.
+    """
+    what = "extension postgres_fdw"
+    rows = fetch(
+        connection,
+        "SELECT extnamespace = to_regnamespace('pyrepl') AS ours FROM pg_extension"
+        " WHERE extname = 'postgres_fdw'",
+    )
+    if not rows:
+        return []
+    if not rows[0]["ours"]:
+        return [Change(what, "unchanged", "it was there before")]
+    with connection.transaction():
+        for row in fetch(
+            connection,
+            "SELECT quote_ident(srvname) AS name FROM pg_foreign_server"
+            " WHERE srvowner = to_regrole('pyrepl_owner')",
+        ):
+            connection.execute(f"DROP SERVER {row['name']} CASCADE".encode())
+        try:
+            with connection.transaction():
+                connection.execute("DROP EXTENSION postgres_fdw")
+        except pg.DependentObjectsStillExist:
+            connection.execute("ALTER EXTENSION postgres_fdw SET SCHEMA public")
+            return [Change(what, "unchanged", "others use it; now in schema public")]
+    return [Change(what, "dropped")]
 
 
 def drop_triggers(

@@ -388,8 +388,33 @@ def test_an_extension_that_was_there_before_stays(new_portal: NewPortal) -> None
         connection.execute("CREATE EXTENSION postgres_fdw")
         before = dump(dsn)
         install(dsn, Config())
-        removal.uninstall(connection)
+        changes = removal.uninstall(connection)
     assert dump(dsn) == before
+    kept = Change("extension postgres_fdw", "unchanged", "it was there before")
+    assert kept in changes
+
+
+def test_an_uninstall_keeps_the_links_of_others(platform: Platform) -> None:
+    platform.course("c")
+    platform.execute("CREATE SERVER theirs FOREIGN DATA WRAPPER postgres_fdw")
+    platform.execute("CREATE FOREIGN TABLE theirs (n int) SERVER theirs")
+    changes = removal.uninstall(platform.connection)
+    kept = "others use it; now in schema public"
+    assert Change("extension postgres_fdw", "unchanged", kept) in changes
+    found = platform.rows("SELECT srvname::text FROM pg_foreign_server")
+    assert found == [("theirs",)]
+    assert platform.rows("SELECT to_regclass('theirs')::text") == [("theirs",)]
+    platform.execute("DROP SERVER theirs CASCADE")
+    install(platform.dsn, Config())
+    changes = removal.uninstall(platform.connection)
+    kept = "it was there before"
+    assert Change("extension postgres_fdw", "unchanged", kept) in changes
+
+
+def test_an_extension_that_nobody_else_uses_goes(platform: Platform) -> None:
+    platform.course("c")
+    changes = removal.uninstall(platform.connection)
+    assert Change("extension postgres_fdw", "dropped") in changes
 
 
 def test_a_registration_that_ends_leaves_no_trace(
