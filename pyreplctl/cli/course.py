@@ -15,6 +15,7 @@ from pyreplctl import (
     registrations,
     schedules,
     status,
+    verification,
 )
 from pyreplctl import refresh as refreshing
 from pyreplctl.cli.output import (
@@ -314,8 +315,8 @@ def refresh(
         bool,
         typer.Option(
             "--rebind",
-            help="Bind it to this portal anew and deliver all members again: after a"
-            " restore, a move, or a failover with loss.",
+            help="Bind it to this portal anew, deliver all members again and verify:"
+            " after a restore, a move, or a failover with loss.",
         ),
     ] = False,
 ) -> int:
@@ -356,7 +357,19 @@ def _refresh(
             + "\n  ".join(stuck[name]),
             hint='It stays queued and is tried again; see "pyreplctl status".',
         )
-    return f"{count(len(changes), 'object')} changed"
+    said = f"{count(len(changes), 'object')} changed"
+    return f"{said}, {_verified(config, name)}" if rebind else said
+
+
+def _verified(config: Config, name: str) -> str:
+    """Look whether the two ends agree again; return how many users were compared."""
+    [found] = verification.verify(SETTINGS.dsn(config), config, [name])
+    if not found.ok:
+        raise NotDelivered(
+            f"bound anew, but {found.error or 'the database still differs'}",
+            hint=f'"pyreplctl verify {name}" shows it, and --repair mends it.',
+        )
+    return f"{count(found.users, 'user')} verified"
 
 
 @app.command()

@@ -121,7 +121,10 @@ def run(
     jobs: Annotated[
         int,
         typer.Option(
-            min=1, max=64, metavar="N", help="Course databases to serve at once."
+            min=1,
+            max=64,
+            metavar="N",
+            help="Course databases to serve at once, not counting those that hang.",
         ),
     ] = 4,
 ) -> None:

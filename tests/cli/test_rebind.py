@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from tests.cli.run import Cli
+from tests.platform import Platform
+
+TOY = "edX/toy/2012_Fall"
+
+
+def test_a_course_that_is_bound_anew_is_verified(cli: Cli, platform: Platform) -> None:
+    course = platform.course(TOY)
+    for user in (1, 2):
+        platform.member(user, TOY)
+    platform.deliver()
+    platform.execute("UPDATE pyrepl.chain SET tag = %s", uuid4())
+    platform.execute("UPDATE auth_user SET email = 'new'")
+    refused = cli("deliver", "--until-empty")
+    assert refused.code == 1
+    assert "course refresh --rebind" in refused.err
+    assert cli("status").code == 3
+
+    done = cli("course", "refresh", "--rebind", course.name)
+    assert done.code == 0
+    assert "2 users verified" in done.out
+    assert cli("status").code == 0
+
+
+def test_what_still_differs_after_that_is_told(cli: Cli, platform: Platform) -> None:
+    course = platform.course(TOY)
+    platform.member(1, TOY)
+    platform.deliver()
+    course.execute(
+        "CREATE FUNCTION tidy() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.email := 'tidy'; RETURN NEW; END $$;"
+        " CREATE TRIGGER tidy BEFORE UPDATE ON auth_user"
+        " FOR EACH ROW EXECUTE FUNCTION tidy()"
+    )
+    platform.execute("UPDATE auth_user SET email = 'new'")
+    done = cli("course", "refresh", "--rebind", course.name)
+    assert done.code == 1
+    assert f"pyreplctl verify {course.name}" in done.err
