@@ -10,14 +10,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Literal, LiteralString
+from typing import Literal, LiteralString, get_args
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from pyreplctl import courses, letters, portal, refresh, status
-from pyreplctl.config import Config
+from pyreplctl import courses, deliveries, letters, portal, refresh, status
+from pyreplctl.config import Config, Policy
 from pyreplctl.embedded import Cluster
 from pyreplctl.errors import NotSuitable
 from pyreplctl.status import Database
@@ -246,6 +246,67 @@ def test_a_column_of_the_contract_is_dropped_or_retyped_on_one_side(
     platform.assert_equal()
 
 
+def test_unique_conflict_at_the_course_with_a_copy(platform: Platform) -> None:
+    """The username is freed by user 1 and taken by user 2, in a batch of its own."""
+    course = populated(platform)
+    platform.unenroll(1, TOY)
+    assert platform.deliver() == {}
+    platform.execute("UPDATE pyrepl.settings SET batch = 1")
+    rename(platform, 1, "freed")
+    rename(platform, 2, "user1")
+    # What is due for user 2 goes first.
+    deliveries.route(platform.connection)
+    platform.execute("UPDATE pyrepl.outbox SET id = DEFAULT WHERE user_id = 1")
+    assert platform.deliver() == {}
+    names = {user: course.user(user)["username"] for user in (1, 2)}
+    assert names == {1: "freed", 2: "user1"}
+    assert letters.dead(platform.connection) == []
+    platform.assert_equal()
+
+
+def test_unique_conflict_at_the_course_with_a_local_account(
+    platform: Platform,
+) -> None:
+    course = populated(platform)
+    course.execute(
+        "INSERT INTO auth_user SELECT (jsonb_populate_record(u,"
+        """ '{"id": 900, "username": "taken"}')).* FROM auth_user u WHERE id = 1"""
+    )
+    rename(platform, 2, "taken")
+    edit(platform, "new", 1, 3)
+    assert course.name in platform.deliver()
+    assert [email for email in emails(course) if email == "new"] == ["new", "new"]
+    [letter] = letters.dead(platform.connection)
+    assert letter.user_id == 2
+    assert "900" in f"{letter.message} {letter.hint}"
+    assert course.user(900)["username"] == "taken"
+    assert course.user(2)["username"] == "user2"
+
+
+def rename(platform: Platform, user: int, name: str) -> None:
+    platform.execute("UPDATE auth_user SET username = %s WHERE id = %s", name, user)
+
+
+def test_every_single_one_fails_alike_and_none_succeeds(platform: Platform) -> None:
+    """Of the row on dossiers that fail alone: the database is blocked then."""
+    course = platform.course(TOY)
+    course.execute("ALTER TABLE auth_user ADD CHECK (email = '')")
+    for user in range(1, 31):
+        platform.member(user, TOY)
+    for _ in range(10):
+        platform.deliver()
+        platform.execute("UPDATE pyrepl.retry SET due_at = now()")
+        courses.resume(platform.connection, [course.name])
+    assert platform.deliver()
+    assert shown(platform, course).health == "blocked"
+    assert letters.dead(platform.connection) == []
+    course.execute("ALTER TABLE auth_user DROP CONSTRAINT auth_user_email_check")
+    courses.resume(platform.connection, [course.name])
+    platform.execute("UPDATE pyrepl.retry SET due_at = now()")
+    assert platform.deliver() == {}
+    platform.assert_equal()
+
+
 def test_the_course_already_holds_an_id_or_a_username_that_arrives(
     platform: Platform, new_course: NewCourse
 ) -> None:
@@ -339,7 +400,21 @@ def worker_process(dsn: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def test_user_deleted_on_the_portal(platform: Platform, new_course: NewCourse) -> None:
+def policies(name: str) -> list[str]:
+    """All that the configuration takes for a policy."""
+    return list(get_args(Policy.model_fields[name].annotation))
+
+
+def configure(platform: Platform, policy: str, choice: str) -> None:
+    platform.config = Config.model_validate({"policy": {policy: choice}})
+    portal.install(platform.dsn, platform.config)
+
+
+@pytest.mark.parametrize("choice", policies("on_user_delete"))
+def test_user_deleted_on_the_portal(
+    platform: Platform, new_course: NewCourse, choice: str
+) -> None:
+    configure(platform, "on_user_delete", choice)
     dsn = new_course(askbot=True)
     with psycopg.connect(dsn) as connection:
         connection.execute(
@@ -354,11 +429,44 @@ def test_user_deleted_on_the_portal(platform: Platform, new_course: NewCourse) -
         column = "id" if table == "auth_user" else "user_id"
         platform.connection.execute(f"DELETE FROM {table} WHERE {column} < 3".encode())
     assert platform.deliver() == {}
-    assert course.users == [2, 3]
     assert course.rows("SELECT author FROM post") == [(2,)]
-    blank = course.user(2)
-    assert (blank["is_active"], blank["email"], blank["password"]) == (False, "", "")
-    assert (course.profiles, course.enrollments) == ([3], [(3, TOY)])
+    assert (3, TOY) in course.enrollments
+    if choice == "erase":
+        assert course.users == [2, 3]
+        left = course.user(2)
+        assert (left["is_active"], left["email"], left["password"]) == (False, "", "")
+        assert (course.profiles, course.enrollments) == ([3], [(3, TOY)])
+        platform.assert_equal()
+    else:
+        assert course.users == [1, 2, 3]
+        assert course.user(2)["username"] == "user2"
+
+
+@pytest.mark.parametrize("choice", policies("on_unenroll"))
+def test_unenrolled_from_the_last_course_of_a_database(
+    platform: Platform, choice: str
+) -> None:
+    configure(platform, "on_unenroll", choice)
+    course = populated(platform)
+    platform.unenroll(1, TOY)
+    assert platform.deliver() == {}
+    edit(platform, "afterwards", 1, 2)
+    assert platform.deliver() == {}
+    assert course.enrollments == [(2, TOY), (3, TOY)]
+    assert course.user(2)["email"] == "afterwards"
+    left = course.user(1)
+    if choice == "keep":
+        assert (left["email"], left["is_active"]) == ("afterwards", True)
+    elif choice == "freeze":
+        assert (left["email"], left["is_active"]) == ("user1@example.com", True)
+    elif choice == "deactivate":
+        assert left["is_active"] is False
+    else:
+        assert left == {}
+    platform.enroll(1, TOY)
+    assert platform.deliver() == {}
+    assert course.user(1)["email"] == "afterwards"
+    assert course.user(1)["is_active"] is True
     platform.assert_equal()
 
 
