@@ -14,6 +14,8 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from pyreplctl.registration import Request
@@ -36,19 +38,30 @@ IMMEDIATE = "delivery" in Request.__dataclass_fields__
 DEADLINE = 240.0  # seconds until all is delivered once the faults are over
 
 
-def run(seconds: float, seed: int, *, immediate: bool, deadline: float) -> Report:
-    """Let everything happen for so long, lift all faults, wait, compare."""
-    directory = Path(tempfile.mkdtemp(prefix="pyreplctl-chaos-"))
+def run(
+    seconds: float,
+    seed: int,
+    directory: Path,
+    *,
+    immediate: bool = IMMEDIATE,
+    deadline: float = DEADLINE,
+    sabotage: Callable[[Ground], object] = lambda _: None,
+) -> Report:
+    """Let everything happen for so long, lift all faults, wait, compare.
+
+    Logs go to the directory. `sabotage` may take out what keeps databases equal.
+    """
     report = Report(seed, immediate, directory)
-    journal = Journal(directory)
-    with prepared(journal, immediate=immediate) as ground:
+    with closing(Journal(directory)) as journal, ExitStack() as stack:
+        ground = stack.enter_context(prepared(journal, immediate=immediate))
+        sabotage(ground)
         workers = Workers(ground)
         try:
             _play(ground, workers, report, seconds)
             began = time.monotonic()
             report.verdict = judge.judge(ground, deadline)
             report.seconds_to_equal = time.monotonic() - began
-            report.problems += judge.verify(ground)
+            report.verified = judge.verify(ground)
             report.pushes = _pushes(ground)
         finally:
             codes = workers.stop()
@@ -57,8 +70,6 @@ def run(seconds: float, seed: int, *, immediate: bool, deadline: float) -> Repor
         if not report.good:
             for name, cluster in ground.everything():
                 shutil.copy(cluster.log_file, directory / f"{name}.log")
-    if report.good:
-        shutil.rmtree(directory)
     return report
 
 
@@ -129,13 +140,16 @@ def main() -> int:
     parser.add_argument("--queued", action="store_true")
     given = parser.parse_args()
     print(f"seed {given.seed}, {given.seconds:.0f} s", file=sys.stderr)  # noqa: T201
+    directory = Path(tempfile.mkdtemp(prefix="pyreplctl-chaos-"))
     report = run(
         given.seconds,
         given.seed,
+        directory,
         immediate=IMMEDIATE and not given.queued,
-        deadline=DEADLINE,
     )
     print(report.text())  # noqa: T201
+    if report.good:
+        shutil.rmtree(directory)
     return 0 if report.good else 1
 
 

@@ -221,8 +221,10 @@ def worker_killed(workers: Workers) -> Fault:
     @contextmanager
     def fault(ground: Ground, target: str, chance: Random) -> Iterator[None]:
         workers.kill(int(target))
-        yield
-        workers.start(int(target))
+        try:
+            yield
+        finally:
+            workers.revive(int(target))
 
     return fault
 

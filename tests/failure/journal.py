@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Journal:
-    """What happened, and when: a file with seconds since the start."""
+    """A file with the seconds since the run began; all other logs are beside it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -22,3 +22,7 @@ class Journal:
         with self._lock:
             self._file.write(f"{time.monotonic() - self._began:9.3f}  {text}\n")
             self._file.flush()
+
+    def close(self) -> None:
+        """Write no more."""
+        self._file.close()

@@ -64,7 +64,7 @@ def compare(ground: Ground) -> Verdict:
     with ground.at_portal() as portal:
         for place in ground.places.values():
             with ground.at(place) as course:
-                _compare(portal, course, place, verdict, ground.immediate)
+                compare_one(portal, course, place, verdict, phantoms=ground.immediate)
     return verdict
 
 
@@ -118,13 +118,19 @@ def _rows(
     return rows
 
 
-def _compare(
+def compare_one(
     portal: Connection,
     course: Connection,
     place: Place,
     verdict: Verdict,
-    immediate: bool,
+    *,
+    phantoms: bool = False,
 ) -> None:
+    """Compare what one course database holds with what it should hold.
+
+    With `phantoms`, an immediate one may hold copies of who was never enrolled: of a
+    transaction that was lost after it had been pushed.
+    """
     for connection in (portal, course):
         connection.execute("SET timezone = 'UTC'")
     users, here = _rows(portal, _USERS), _rows(course, _USERS)
@@ -155,7 +161,7 @@ def _compare(
     verdict.differences += [
         f"{place.name}: stray enrollment {row[0]}" for row in strays
     ]
-    if not (immediate and place.immediate):  # a phantom may leave a copy behind
+    if not (phantoms and place.immediate):
         for user in here.keys() - _members(portal, place, ever=True):
             verdict.differences.append(f"{place.name}: {user} was never enrolled")
 

@@ -27,12 +27,13 @@ class Report:
     workers_ended: int = 0
     seconds_to_equal: float = 0.0
     verdict: Verdict = field(default_factory=Verdict)
+    verified: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
         """Whether all ended equal and nobody saw what must not be."""
-        return self.verdict.equal and not self.problems
+        return self.verdict.equal and not self.verified and not self.problems
 
     def longest_while_frozen(self) -> float | None:
         """Seconds of the longest transaction while only queued databases hung.
@@ -86,6 +87,6 @@ class Report:
         )
         if not self.good:
             lines += ["", f"FAILED; seed {self.seed}; logs are in {self.directory}"]
-            lines += [*self.problems, *verdict.differences[:50]]
+            lines += [*self.problems, *self.verified, *verdict.differences[:50]]
             lines += [f"still waiting: {one}" for one in verdict.waiting[:50]]
         return "\n".join(lines)
