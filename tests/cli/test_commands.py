@@ -293,7 +293,6 @@ def test_keys_are_taken_as_the_table_has_them(cli: Cli, platform: Platform) -> N
     assert cli("course", "show", "forum", "--json").document["courses"] == []
 
 
-def test_registering_again_adds_courses_or_does_nothing(
 def test_the_guard_is_set_at_registration_and_later(
     cli: Cli, platform: Platform
 ) -> None:
@@ -308,6 +307,7 @@ def test_the_guard_is_set_at_registration_and_later(
     assert cli("course", "set", "forum", "--guard", "maybe").code == 2
 
 
+def test_registering_again_adds_courses_or_does_nothing(
     cli: Cli, platform: Platform
 ) -> None:
     platform.member(1, "a/b/c")
