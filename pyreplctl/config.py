@@ -33,6 +33,7 @@ USER_COLUMNS = (
 
 Name = Annotated[str, Field(min_length=1, max_length=63)]
 Guard = Literal["reject", "warn", "off"]
+Mode = Literal["queued", "immediate"]
 
 
 class _Model(BaseModel):
@@ -93,8 +94,8 @@ class Policy(_Model):
     """What a course database holds, and what becomes of those who leave."""
 
     enrollments: Literal["own", "all"] = "own"
-    on_unenroll: Literal["keep"] = "keep"
-    on_user_delete: Literal["erase"] = "erase"
+    on_unenroll: Literal["keep", "freeze", "deactivate", "delete"] = "keep"
+    on_user_delete: Literal["erase", "keep"] = "erase"
     guard: Guard = "reject"
     guard_exempt: tuple[Name, ...] = ("last_login",)
 
@@ -102,7 +103,7 @@ class Policy(_Model):
 class Delivery(_Model):
     """How dossiers are sent."""
 
-    mode: Literal["queued"] = "queued"
+    mode: Mode = "queued"
     batch: int = Field(default=2000, ge=1, le=100_000)
 
 
@@ -214,10 +215,12 @@ columns = "all"    # or a list
 # own: a database gets the enrollments in the courses it hosts; all: every enrollment
 # of its members.
 enrollments = "own"
-# keep: the copy of somebody who has left stays, and is kept current.
+# What becomes of the copy of somebody who has left the last course of a database.
+# keep: it stays, and is kept current; freeze: it stays as it was; deactivate: it stays
+# current, with is_active false; delete: as on_user_delete = "erase".
 on_unenroll = "keep"
 # erase: the copy of a deleted user is deleted, or blanked where the course refers
-# to it.
+# to it; keep: it stays as it was, without enrollments.
 on_user_delete = "erase"
 # What becomes of other edits of copies at a course: reject, warn or off; --guard says
 # it for one database.
@@ -226,6 +229,8 @@ guard = "reject"
 guard_exempt = ["last_login"]
 
 [delivery]
+# queued: a clock delivers; immediate: the writer's COMMIT does. For databases
+# registered from now on, unless "course register --delivery" says otherwise.
 mode = "queued"
 batch = 2000       # dossiers in one push at the most
 """

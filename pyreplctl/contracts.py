@@ -11,9 +11,10 @@ from psycopg import sql
 from pyreplctl.config import Config
 from pyreplctl.db import Connection, fetch, value
 from pyreplctl.errors import NotSuitable
-from pyreplctl.sources import Slots
+from pyreplctl.sources import Slots, render, texts
 
 PARTS = ("user", "profile", "enrollment")
+ACTIVE = "is_active"  # the user column that on_unenroll = "deactivate" is about
 
 # Types whose hash is of the image. All others are hashed as text: their equality is
 # coarser than their image (citext, numeric, float), depends on a collation (text), or
@@ -302,7 +303,32 @@ def table_slots(config: Config) -> Slots:
     )
     own = config.policy.enrollments == "own"
     slots["reaches_copies"] = sql.SQL("t.courses IS NULL" if own else "true")
+    slots |= _policy_slots(config)
+    slots["fan_out"] = sql.SQL(render(texts("fragments")["fan_out"], slots))
     return slots
+
+
+def _policy_slots(config: Config) -> Slots:
+    """Return what becomes of copies whose user has left, as push and verify see it.
+
+    Present: the dossier holds user and profile; without, the course erases the copy.
+    Frozen: the course leaves the copy as it is.
+    """
+    policy = config.policy
+    here = sql.SQL("{} IS NOT NULL").format(sql.Identifier("u", config.tables.user.key))
+    frozen: sql.Composable = sql.SQL("false")
+    if policy.on_unenroll == "freeze":
+        frozen += sql.SQL(" OR {} AND NOT m.member").format(here)
+    if policy.on_user_delete == "keep":
+        frozen += sql.SQL(" OR NOT {}").format(here)
+    deletes = policy.on_unenroll == "delete"
+    keeps = policy.on_user_delete == "keep"
+    return {
+        "present": sql.SQL("({} AND m.member)").format(here) if deletes else here,
+        "frozen": sql.SQL("({})").format(frozen),
+        "former_stays": sql.SQL("false" if deletes else "true"),
+        "deleted_stays": sql.SQL("true" if keeps else "false"),
+    }
 
 
 def portal_slots(config: Config, contracts: Sequence[Contract]) -> Slots:
@@ -339,11 +365,22 @@ def database_slots(config: Config, contract: Contract, number: int) -> Slots:
             contract.part(part), config.policy.guard_exempt
         )
         slots[f"{part}_row"] = sql.Identifier(f"{part}_row_{contract.short}")
+    if config.policy.on_unenroll == "deactivate":
+        slots["user_values"] = _active_while_member(contract)
     slots["database"] = sql.Literal(number)
     slots["fingerprint"] = sql.Literal(contract.fingerprint)
     for name in ("push", "inbox", "truth"):
         slots[name] = sql.Identifier(f"{name}_{number}")
     return slots
+
+
+def _active_while_member(contract: Contract) -> sql.Composed:
+    return sql.SQL(", ").join(
+        sql.SQL("{} AND m.member" if column.name == ACTIVE else "{}").format(
+            sql.Identifier("u", column.name)
+        )
+        for column in contract.user
+    )
 
 
 def course_slots(config: Config, contract: Contract) -> Slots:

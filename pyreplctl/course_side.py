@@ -129,10 +129,10 @@ def bind(
     course.execute("INSERT INTO pyrepl.chain (tag, before) VALUES (%s, %s)", (tag, tag))
 
 
-def remove(course: Connection, role: str) -> list[Change]:
+def remove(course: Connection, roles: Sequence[str]) -> list[Change]:
     """Remove every trace from a course database; the copies stay."""
     changes = removal.drop_triggers(course, Patience())
-    return changes + removal.drop_all(course, [role, "pyrepl_owner"])
+    return changes + removal.drop_all(course, [*roles, "pyrepl_owner"])
 
 
 def _grants(course: Connection, config: Config, role: str) -> None:

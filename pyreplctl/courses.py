@@ -149,17 +149,15 @@ def backfill(
 
 
 def rotate_password(connection: Connection, name: str, dsn: str | None = None) -> None:
-    """Give the link role a new password, at the course and in the mapping."""
+    """Give the roles of the links new passwords, at the course and in the mapping."""
     number = numbers(connection, [name])[name]
-    role: str = value(
-        connection, "SELECT link_role FROM pyrepl.database WHERE id = %s", number
-    )
     with (
         entered(connection, number, name, dsn) as course,
         delivery_stopped(connection, number),
     ):
-        password = links.new_password(connection, number)
-        links.set_role_password(course, role, password)
+        for way in links.ways(connection, number):
+            password = links.new_password(connection, way)
+            links.set_role_password(course, way.role, password)
 
 
 def set_guard(
@@ -215,26 +213,27 @@ def unregister(
             with delivery_stopped(connection, number):
                 if purge:
                     changes.append(Change(f"{_purge(course)} copies", "dropped"))
-                changes += course_side.remove(course, role)
+                changes += course_side.remove(course, links.roles(role))
     with delivery_stopped(connection, number):
         # route must not queue for this database any more, nor find a change gone.
         connection.execute(
             "SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, ROUTER_LOCK)
         )
-        for query in (
-            f"DROP SERVER IF EXISTS {links.server_name(number)} CASCADE",
-            f"DROP FUNCTION IF EXISTS pyrepl.push_{number}",
-            f"DROP FUNCTION IF EXISTS pyrepl.truth_{number}",
-        ):
-            connection.execute(query.encode())
-        connection.execute(
-            "DELETE FROM pyrepl.object WHERE name = ANY (%s)",
-            ([f"push_{number}", f"truth_{number}"],),
-        )
+        made = [f"push_{number}", f"truth_{number}"]
+        for way in links.ways(connection, number):
+            connection.execute(f"DROP SERVER {way.server} CASCADE".encode())
+            made += [f"push_{way.suffix}"]
+        for function in made:
+            connection.execute(f"DROP FUNCTION IF EXISTS pyrepl.{function}".encode())
+        connection.execute("DELETE FROM pyrepl.object WHERE name = ANY (%s)", (made,))
         for table in ("outbox", "outbox_mark", "change"):
             query = f"DELETE FROM pyrepl.{table} WHERE database_id = {number}"
             connection.execute(query.encode())
         connection.execute("DELETE FROM pyrepl.database WHERE id = %s", (number,))
+        connection.execute(
+            "UPDATE pyrepl.settings SET immediate ="
+            " EXISTS (SELECT FROM pyrepl.database WHERE delivery = 'immediate')"
+        )
     return [*changes, Change(f"course database {name}", "dropped")]
 
 

@@ -68,8 +68,8 @@ def deliver(connection: Connection, number: int) -> Outcome:
         message = what_it_says(error)
         hint = error.diag.message_hint
         connection.execute(
-            "SELECT pyrepl.delivery_failed(%s, %s, %s, %s)",
-            (number, error.sqlstate, message, hint),
+            "SELECT pyrepl.delivery_failed(%s, %s, %s, %s, %s)",
+            (number, error.sqlstate, message, hint, error.diag.message_detail),
         )
         return Outcome("failed", error=message)
 
@@ -84,20 +84,20 @@ def until_empty(
     Returns what could not be delivered, by database: why it is backing off, or its
     dossiers that failed. `progress` is called with a name and the users just sent.
     """
-    route(connection)
-    stuck: dict[str, list[str]] = {}
-    for name, number in chosen.items():
-        while (done := deliver(connection, number)).outcome not in (
-            "idle",
-            "paused",
-            "waiting",
-        ):
-            if done.outcome == "busy":
-                time.sleep(0.02)
-            progress(name, done.users)
-        if reasons := failures(connection, number):
-            stuck[name] = reasons
-    return stuck
+    # Twice: deliver itself marks users as changed, whom a lost push was about.
+    for _ in range(2):
+        route(connection)
+        for name, number in chosen.items():
+            while (done := deliver(connection, number)).outcome not in (
+                "idle",
+                "paused",
+                "waiting",
+            ):
+                if done.outcome == "busy":
+                    time.sleep(0.02)
+                progress(name, done.users)
+    found = {name: failures(connection, number) for name, number in chosen.items()}
+    return {name: reasons for name, reasons in found.items() if reasons}
 
 
 def once(connection: Connection, chosen: dict[str, int]) -> dict[str, list[str]]:

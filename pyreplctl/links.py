@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 from psycopg import sql
 
 from pyreplctl.db import Connection, parameters, value
 from pyreplctl.errors import UsageError
-from pyreplctl.sources import render, texts
+from pyreplctl.sources import Slots, render, texts
 
 CONNECTION_LIMIT = 50
+IMMEDIATE = "_immediate"
 
 # What libpq and postgres_fdw take as options of a server, and we pass through.
 _PASSED = frozenset(
@@ -48,7 +50,15 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
     "fetch_size": "10000",
-    "options": "-c statement_timeout=60s -c lock_timeout=5s"
+    "options": "-c statement_timeout=60s -c lock_timeout=1s"
+    " -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on -c jit=off"
+    " -c row_security=off",
+}
+# A writer waits for these.
+_HURRIED = {
+    "connect_timeout": "2",
+    "tcp_user_timeout": "5000",
+    "options": "-c statement_timeout=5s -c lock_timeout=500ms"
     " -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on -c jit=off"
     " -c row_security=off",
 }
@@ -102,39 +112,76 @@ def set_role_password(course: Connection, role: str, password: str) -> None:
     )
 
 
-def server_name(number: int) -> str:
-    """Return the name of the foreign server of a course database."""
-    return f"pyrepl_{number}"
+@dataclass(frozen=True)
+class Way:
+    """A link to a course database: that of deliver, or that of immediate delivery."""
+
+    number: int
+    role: str
+    immediate: bool = False
+
+    @property
+    def suffix(self) -> str:
+        """What the names of its server, foreign tables and push function end in."""
+        return f"{self.number}{IMMEDIATE if self.immediate else ''}"
+
+    @property
+    def server(self) -> str:
+        """The name of its foreign server."""
+        return f"pyrepl_{self.suffix}"
 
 
-def create(portal: Connection, number: int, role: str, link: dict[str, str]) -> str:
-    """Create server, mapping and foreign tables; return the link role's password."""
-    portal.execute(link_sql(number, role, link).encode())
-    return new_password(portal, number)
+def roles(role: str) -> list[str]:
+    """Return the roles of both links of a course database, given the link role."""
+    return [immediate_role(role), role]
 
 
-def link_sql(number: int, role: str, link: dict[str, str]) -> str:
+def immediate_role(role: str) -> str:
+    """Return the name of the role of immediate delivery, given the link role's."""
+    return f"{role}{IMMEDIATE}"
+
+
+def ways(portal: Connection, number: int) -> list[Way]:
+    """Return the links that there are to a course database."""
+    role: str = value(
+        portal, "SELECT link_role FROM pyrepl.database WHERE id = %s", number
+    )
+    both = [Way(number, role), Way(number, immediate_role(role), immediate=True)]
+    query = "SELECT 1 FROM pg_foreign_server WHERE srvname = %s"
+    return [way for way in both if value(portal, query, way.server)]
+
+
+def create(portal: Connection, way: Way, link: dict[str, str]) -> str:
+    """Create server, mapping and foreign tables; return the role's password."""
+    portal.execute(link_sql(way, link).encode())
+    return new_password(portal, way)
+
+
+def link_sql(way: Way, link: dict[str, str]) -> str:
     """Return the SQL that links the portal to a course database, without password."""
-    options = _DEFAULTS | {"application_name": f"pyreplctl link {number}"} | link
-    return render(
-        texts("links")["link"],
-        {
-            "server": sql.Identifier(server_name(number)),
-            "options": sql.SQL(", ").join(
-                sql.SQL("{} {}").format(sql.Identifier(name), sql.Literal(text))
-                for name, text in options.items()
-            ),
-            "link_role": sql.Literal(role),
-            "inbox": sql.Identifier(f"inbox_{number}"),
-            "digest": sql.Identifier(f"digest_{number}"),
-            "account": sql.Identifier(f"account_{number}"),
-        },
+    options = _DEFAULTS | {"application_name": f"pyreplctl link {way.suffix}"}
+    if way.immediate:
+        options |= _HURRIED
+    options |= link
+    listed = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.Literal(text))
+        for name, text in options.items()
     )
+    slots: Slots = {
+        "server": sql.Identifier(way.server),
+        "options": listed,
+        "link_role": sql.Literal(way.role),
+    }
+    slots |= {
+        name: sql.Identifier(f"{name}_{way.suffix}")
+        for name in ("inbox", "unsettled", "digest", "account")
+    }
+    found = texts("links")
+    parts = [found["link"]] + ([] if way.immediate else [found["verification"]])
+    return "\n".join(render(part, slots) for part in parts)
 
 
-def new_password(portal: Connection, number: int) -> str:
+def new_password(portal: Connection, way: Way) -> str:
     """Give the mapping a new password and return it; no log will show it."""
-    password: str = value(
-        portal, "SELECT pyrepl.new_link_password(%s)", server_name(number)
-    )
+    password: str = value(portal, "SELECT pyrepl.new_link_password(%s)", way.server)
     return password

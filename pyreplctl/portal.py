@@ -192,7 +192,7 @@ def wanted_objects(
         connection, "SELECT id, contract_id FROM pyrepl.database ORDER BY id"
     ):
         agreed = contracts.stored(connection, row["contract_id"])
-        wanted += database_objects(config, agreed, row["id"])
+        wanted += database_objects(connection, config, agreed, row["id"])
     return wanted
 
 
@@ -219,7 +219,7 @@ def _own_objects(
         wanted += [
             Object("function", name, render(text, slots))
             for name, text in texts(folder).items()
-            if name not in ("push", "truth", "triggers")
+            if name not in ("push", "truth", "triggers", "immediate")
         ]
     return wanted
 
@@ -233,15 +233,24 @@ def _only(contract: Contract, held: dict[str, set[str]]) -> Contract:
     return Contract(tables=contract.tables, **kept)
 
 
-def database_objects(config: Config, contract: Contract, number: int) -> list[Object]:
+def database_objects(
+    connection: Connection, config: Config, contract: Contract, number: int
+) -> list[Object]:
     """Return what the portal has for one course database alone."""
     slots = contracts.database_slots(config, contract, number)
-    push = texts("functions/portal")["push"]
-    truth = texts("functions/portal")["truth"]
-    return [
-        Object("function", f"push_{number}", render(push, slots)),
-        Object("function", f"truth_{number}", render(truth, slots)),
+    found = texts("functions/portal")
+    wanted = [
+        Object("function", f"push_{number}", render(found["push"], slots)),
+        Object("function", f"truth_{number}", render(found["truth"], slots)),
     ]
+    immediate = f"{number}_immediate"
+    query = "SELECT to_regclass(%s) IS NOT NULL"
+    if value(connection, query, f"pyrepl.inbox_{immediate}"):
+        slots["push"] = sql.Identifier(f"push_{immediate}")
+        slots["inbox"] = sql.Identifier(f"inbox_{immediate}")
+        source = render(found["push"], slots)
+        wanted.append(Object("function", f"push_{immediate}", source))
+    return wanted
 
 
 def _triggers(config: Config) -> list[Object]:
@@ -254,7 +263,8 @@ def _triggers(config: Config) -> list[Object]:
             "capture": sql.Identifier(f"capture_{part}"),
         }
         items.append(Object("triggers", table.name, render(text, slots)))
-    return items
+    immediate = texts("triggers/portal")["immediate"]
+    return [*items, Object("triggers", "pyrepl.change", immediate)]
 
 
 def bring_triggers(connection: Connection, item: Object, patience: Patience) -> Change:

@@ -113,7 +113,7 @@ def _refresh_both(
     connection.execute(
         "UPDATE pyrepl.health SET retry_at = NULL WHERE database_id = %s", (number,)
     )
-    wanted = portal.database_objects(config, contract, number)
+    wanted = portal.database_objects(connection, config, contract, number)
     changes += objects.bring(connection, wanted)
     if changed or rebind:
         changes.append(Change(f"contract {contract.short}", "replaced"))

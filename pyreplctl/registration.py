@@ -15,13 +15,14 @@ from pyreplctl import (
     course_side,
     courses,
     guard,
+    immediate,
     links,
     locking,
     objects,
     portal,
     suitability,
 )
-from pyreplctl.config import Config, Guard
+from pyreplctl.config import Config, Guard, Mode
 from pyreplctl.contracts import Contract
 from pyreplctl.db import (
     Connection,
@@ -33,6 +34,7 @@ from pyreplctl.db import (
     without_secrets,
 )
 from pyreplctl.errors import DatabaseError, Error, NotSuitable, UsageError
+from pyreplctl.links import Way
 from pyreplctl.objects import Change
 
 MAX_KEY = 255  # characters, as the platform's enrollment table has it
@@ -40,7 +42,7 @@ MAX_KEY = 255  # characters, as the platform's enrollment table has it
 
 @dataclass(frozen=True)
 class Request:
-    """What `course register` was asked for; `guard` if not as configured."""
+    """What `course register` was asked for; None: as configured."""
 
     keys: tuple[str, ...]
     dsn: str
@@ -49,6 +51,7 @@ class Request:
     backfill: bool = True
     adopt: bool = False
     guard: Guard | None = None
+    delivery: Mode | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,9 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
     suitability.check_server(connection, "the portal")
     portal.require_installed(connection)
     contract = portal.installed_contract(connection, config)
+    delivery = request.delivery or config.delivery.mode
+    if delivery == "immediate":
+        immediate.check_portal(connection)
     with (
         locking.install_lock(connection),
         connect(request.dsn, "the course database") as course,
@@ -91,10 +97,13 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
         agreed = suitability.check_course(course, connection, config, contract)
         if number is not None:
             _refuse_another_link(connection, course, number, request)
-            return _add_courses(connection, number, name, keys, request)
+            return _add_courses(connection, config, number, name, keys, request)
         _clear_leftovers(course)
         new = _New(connection, course, config, contract, identity, name, request)
-        return new.register(keys, agreed)
+        done = new.register(keys, agreed)
+        if delivery == "immediate":
+            immediate.set_delivery(connection, config, name, delivery, request.dsn)
+        return done
 
 
 @dataclass
@@ -116,7 +125,8 @@ class _New:
             with self.portal.transaction():
                 self.portal.execute("SET LOCAL ROLE pyrepl_owner")
                 number, role = self._insert(link)
-                tag, password = uuid4(), links.create(self.portal, number, role, link)
+                tag = uuid4()
+                password = links.create(self.portal, Way(number, role), link)
                 changes = self._prepare_course(number, role, tag, password, agreed)
                 prepared = role
                 with driver_errors("the course database"):
@@ -127,7 +137,7 @@ class _New:
             # transaction has ended.
             if prepared:
                 with suppress(Error), driver_errors("the course database"):
-                    course_side.remove(self.course, prepared)
+                    course_side.remove(self.course, links.roles(prepared))
             raise
 
     @property
@@ -187,8 +197,10 @@ class _New:
         execute(
             "INSERT INTO pyrepl.chain (database_id, tag) VALUES (%s, %s)", (number, tag)
         )
-        for item in portal.database_objects(self.config, self.contract, number):
-            objects.create(self.portal, item)
+        objects.bring(
+            self.portal,
+            portal.database_objects(self.portal, self.config, self.contract, number),
+        )
         _host(self.portal, number, keys)
         _rehearse(self.portal, number)
         same, others = _accounts_in_the_way(self.portal, number)
@@ -312,7 +324,7 @@ def _clear_leftovers(course: Connection) -> None:
     """Take away what a registration left that was killed half-way."""
     if held := course_side.binding(course):
         with driver_errors("the course database"):
-            course_side.remove(course, held.link_role)
+            course_side.remove(course, links.roles(held.link_role))
     elif value(course, "SELECT to_regnamespace('pyrepl') IS NOT NULL"):
         raise NotSuitable(
             f"database {course.info.dbname} has a schema pyrepl that is not ours",
@@ -351,7 +363,12 @@ def _host(connection: Connection, number: int, keys: Sequence[str]) -> list[str]
 
 
 def _add_courses(
-    connection: Connection, number: int, name: str, keys: list[str], request: Request
+    connection: Connection,
+    config: Config,
+    number: int,
+    name: str,
+    keys: list[str],
+    request: Request,
 ) -> Registered:
     """Add courses; with --adopt, take over accounts that are in the way now, too."""
     with connection.transaction():
@@ -372,6 +389,10 @@ def _add_courses(
     changes = []
     if mode := request.guard:
         changes = courses.set_guard(connection, name, mode, request.dsn)
+    if delivery := request.delivery:
+        changes += immediate.set_delivery(
+            connection, config, name, delivery, request.dsn
+        )
     return Registered(
         name=name,
         created=False,
@@ -395,7 +416,7 @@ def _without_anybody(connection: Connection, keys: Sequence[str]) -> list[str]:
 def _rehearse(connection: Connection, number: int) -> None:
     try:
         with driver_errors("a trial push"):
-            connection.execute("SELECT pyrepl.rehearse(%s)", (number,))
+            connection.execute("SELECT pyrepl.rehearse(%s, false)", (number,))
     except DatabaseError as error:
         if error.sqlstate == "2F003":
             raise NotSuitable(

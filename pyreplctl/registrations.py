@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pyreplctl.config import Guard
+from pyreplctl.config import Guard, Mode
 from pyreplctl.errors import UsageError
 from pyreplctl.registration import Request
 
@@ -21,7 +21,7 @@ class _Row(BaseModel):
     dsn: str
     courses: tuple[str, ...]
     link: str | None = None
-    delivery: str = "queued"
+    delivery: Mode | None = None
     guard: Guard | None = None
 
 
@@ -34,7 +34,7 @@ def requests(
     dsn: str | None,
     name: str | None,
     link: str | None,
-    delivery: str,
+    delivery: Mode | None,
     adopt: bool,
     backfill: bool,
     guard: Guard | None = None,
@@ -52,8 +52,7 @@ def requests(
                 hint="Say how to reach the course database, for example"
                 ' --dsn "host=courses dbname=forum user=postgres".',
             )
-        _check_delivery(delivery)
-        return [Request(keys, dsn, name, link, backfill, adopt, guard)]
+        return [Request(keys, dsn, name, link, backfill, adopt, guard, delivery)]
     if keys or dsn or name or link:
         raise UsageError(
             "--from goes without course keys, --dsn, --name and --link",
@@ -76,7 +75,6 @@ def requests(
                 f"{file}, {place}: courses: no course key",
                 hint="Name at least one course.",
             )
-        _check_delivery(parsed.delivery, f"{file}, {place}: ")
         found.append(
             Request(
                 parsed.courses,
@@ -86,6 +84,7 @@ def requests(
                 backfill,
                 adopt,
                 parsed.guard or guard,
+                parsed.delivery or delivery,
             )
         )
     if not found:
@@ -95,14 +94,6 @@ def requests(
             " a TOML file has [[database]] tables with these keys.",
         )
     return found
-
-
-def _check_delivery(delivery: str, where: str = "") -> None:
-    if delivery != "queued":
-        raise UsageError(
-            f"{where}delivery {delivery!r} is not available in this version",
-            hint='Use "queued", the default.',
-        )
 
 
 def _rows(file: Path) -> list[tuple[str, dict[str, Any]]]:

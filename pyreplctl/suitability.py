@@ -65,7 +65,21 @@ def check_portal(connection: Connection, config: Config) -> None:
     for part in PARTS:
         check_table(connection, config, part, "the portal")
         _check_triggers_fire(connection, getattr(config.tables, part).name)
-    contracts.offered(connection, config)
+    offered = contracts.offered(connection, config)
+    _check_policy(config, offered)
+
+
+def _check_policy(config: Config, contract: Contract) -> None:
+    if config.policy.on_unenroll == "deactivate" and not any(
+        column.name == contracts.ACTIVE and column.type == "boolean"
+        for column in contract.user
+    ):
+        raise NotSuitable(
+            f'on_unenroll = "deactivate" needs a boolean column {contracts.ACTIVE}'
+            f" among the replicated ones of {config.tables.user.name}",
+            hint="Add it to columns under [tables.user] in pyreplctl.toml, or choose"
+            " another on_unenroll.",
+        )
 
 
 def check_table(connection: Connection, config: Config, part: str, where: str) -> None:

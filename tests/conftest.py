@@ -104,6 +104,13 @@ def portal_cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
+def immediate_cluster() -> Iterator[Cluster]:
+    """A portal's server without prepared transactions: they exclude immediate mode."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
 def course_cluster() -> Iterator[Cluster]:
     with running_cluster() as cluster:
         yield cluster
@@ -184,6 +191,17 @@ def platform(
     """An installed portal with the tables of 2012, and courses as the test asks."""
     name = f"portal_{next(_numbers)}"
     dsn = clone(portal_cluster, name, ("edx_2012", INSTALLED))
+    with Platform.opened(dsn, new_course) as made:
+        yield made
+
+
+@pytest.fixture
+def immediate(
+    immediate_cluster: Cluster, clone: Clone, new_course: NewCourse
+) -> Iterator[Platform]:
+    """An installed portal where databases may have immediate delivery."""
+    name = f"portal_{next(_numbers)}"
+    dsn = clone(immediate_cluster, name, ("edx_2012", INSTALLED))
     with Platform.opened(dsn, new_course) as made:
         yield made
 

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from pyreplctl import courses, deliveries, registration, verification
-from pyreplctl.config import USER_COLUMNS, Config, Guard
+from pyreplctl.config import USER_COLUMNS, Config, Guard, Mode
 from pyreplctl.registration import Registered, Request
 from pyreplctl.verification import Result
 
@@ -107,11 +107,14 @@ class Platform:
         adopt: bool = False,
         backfill: bool = True,
         guard: Guard | None = None,
+        delivery: Mode | None = None,
         **options: Any,
     ) -> Course:
         """Make a course database (options as of `new_course`) and register it."""
         dsn = self.new_course(name, **options)
-        return self.register(dsn, *keys, adopt=adopt, backfill=backfill, guard=guard)[0]
+        return self.register(
+            dsn, *keys, adopt=adopt, backfill=backfill, guard=guard, delivery=delivery
+        )[0]
 
     def register(
         self,
@@ -120,9 +123,17 @@ class Platform:
         adopt: bool = False,
         backfill: bool = True,
         guard: Guard | None = None,
+        delivery: Mode | None = None,
     ) -> tuple[Course, Registered]:
         """Register courses of a database that is there; delivers the backfill."""
-        request = Request(keys, dsn, adopt=adopt, backfill=backfill, guard=guard)
+        request = Request(
+            keys,
+            dsn,
+            adopt=adopt,
+            backfill=backfill,
+            guard=guard,
+            delivery=delivery,
+        )
         done = registration.register(self.connection, self.config, request)
         if backfill:
             self.deliver()

@@ -10,6 +10,7 @@ import typer
 from pyreplctl import (
     courses,
     deliveries,
+    immediate,
     portal,
     registration,
     registrations,
@@ -27,7 +28,7 @@ from pyreplctl.cli.output import (
     table,
     talk,
 )
-from pyreplctl.config import Config, Guard
+from pyreplctl.config import Config, Guard, Mode
 from pyreplctl.db import Connection, connect, fetch
 from pyreplctl.errors import Error, NotDelivered, UsageError
 from pyreplctl.registration import Registered, Request
@@ -61,6 +62,17 @@ GuardMode = Annotated[
         metavar="MODE",
         help="What the guard at the course does about edits of copies: reject (unless"
         " configured otherwise), warn or off.",
+        show_default=False,
+    ),
+]
+
+
+DeliveryMode = Annotated[
+    Mode | None,
+    typer.Option(
+        metavar="MODE",
+        help="How dossiers are sent: queued (unless configured otherwise), by a clock;"
+        " or immediate, in the COMMIT of whoever writes.",
         show_default=False,
     ),
 ]
@@ -100,10 +112,7 @@ def register(
             " it: host, port, dbname, TLS settings.",
         ),
     ] = None,
-    delivery: Annotated[
-        str,
-        typer.Option(metavar="MODE", help="How dossiers are sent: queued."),
-    ] = "queued",
+    delivery: DeliveryMode = None,
     guard: GuardMode = None,
     adopt: Annotated[
         bool,
@@ -272,14 +281,16 @@ def set_course(
             help="A course that this database is to host no longer; may be repeated.",
         ),
     ] = None,
+    delivery: DeliveryMode = None,
     guard: GuardMode = None,
     dsn: Dsn = None,
 ) -> None:
-    """Change what a course database hosts, and how it is guarded."""
-    if not remove_course and guard is None:
+    """Change what a course database hosts, how it is delivered to and guarded."""
+    if not remove_course and guard is None and delivery is None:
         raise UsageError(
             "nothing to set",
-            hint=f"pyreplctl course set {name} --remove-course KEY, or --guard MODE",
+            hint=f"pyreplctl course set {name} --remove-course KEY, --delivery MODE"
+            " or --guard MODE",
         )
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
@@ -291,6 +302,9 @@ def set_course(
         if guard:
             changed = courses.set_guard(connection, name, guard, dsn)
             done.append(f"guard {guard}" if changed else "unchanged")
+        if delivery:
+            changed = immediate.set_delivery(connection, config, name, delivery, dsn)
+            done.append(f"delivery {delivery}" if changed else "unchanged")
     data(done, [f"{name}: {text}" for text in done])
 
 

@@ -277,7 +277,7 @@ def test_no_portal_and_no_connection_string(bare_cli: Cli) -> None:
         ("course", "pause", "forum", "--all"),
         ("course", "refresh", "forum", "wiki", "--dsn", "host=x"),
         ("course", "set", "forum"),
-        ("course", "register", TOY, "--dsn", "host=x", "--delivery", "immediate"),
+        ("course", "register", TOY, "--dsn", "host=x", "--delivery", "soon"),
         ("sql", "nowhere"),
         ("wait", "--timeout", "soon"),
         ("wait", "--user", "ada"),

@@ -211,13 +211,19 @@ def test_long_lists_are_cut(cli: Cli, platform: Platform) -> None:
     course.execute(CHECK)
     for number in range(200, 213):
         platform.member(number, TOY)
+    cli("deliver", "--until-empty")
+    platform.execute(
+        "INSERT INTO pyrepl.retry (database_id, user_id, attempts, sqlstate, message)"
+        " SELECT d.id, n, 7, '23514', 'constraint picky'"
+        " FROM pyrepl.database d, generate_series(200, 212) n"
+        " ON CONFLICT (database_id, user_id) DO UPDATE SET due_at = NULL"
+    )
     ran = cli("deliver", "--until-empty")
     assert ran.code == 1
-    assert ran.err.count("constraint picky") == 10
+    assert ran.err.count("[dead letter]") == 10
     assert 'forum: and 3 more; see "pyreplctl dead list"' in ran.err
-    die(platform)
     ran = cli("dead", "retry", "--all")
-    assert ran.err.count("constraint picky") == 10
+    assert ran.code == 1
     assert "and 3 more" in ran.err
     assert status.read(platform.connection).databases[0].retrying == 13
 

@@ -63,7 +63,8 @@ def delivery_cut_off_in_commit(
 def chain_off(course: Course) -> None:
     course.execute(
         "CREATE OR REPLACE FUNCTION pyrepl.accept(p_portal text, p_contract text,"
-        " p_prev uuid, p_tag uuid) RETURNS void LANGUAGE sql AS ''"
+        " p_prev uuid, p_tag uuid, p_users bigint[]) RETURNS bigint[] LANGUAGE sql"
+        " AS 'SELECT ''{}''::bigint[]'"
     )
 
 

@@ -68,7 +68,8 @@ def test_control_without_the_chain_a_fork_would_write(platform: Platform) -> Non
     course = edited(platform)
     course.execute(
         "CREATE OR REPLACE FUNCTION pyrepl.accept(p_portal text, p_contract text,"
-        " p_prev uuid, p_tag uuid) RETURNS void LANGUAGE sql AS ''"
+        " p_prev uuid, p_tag uuid, p_users bigint[]) RETURNS bigint[] LANGUAGE sql"
+        " AS 'SELECT ''{}''::bigint[]'"
     )
     platform.execute("UPDATE pyrepl.chain SET tag = %s", uuid4())
     assert platform.deliver() == {}

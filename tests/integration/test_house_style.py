@@ -175,7 +175,7 @@ def rendered_portal(platform: Platform) -> list[Object]:
     config = Config()
     contract = contracts.offered(platform.connection, config)
     items = portal.planned_objects(platform.connection, config, contract)
-    return items + portal.database_objects(config, contract, 1)
+    return items + portal.database_objects(platform.connection, config, contract, 1)
 
 
 def rendered_course(platform: Platform) -> list[Object]:

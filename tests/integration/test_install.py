@@ -170,7 +170,8 @@ def test_all_capture_triggers_fire_always(platform: Platform) -> None:
         " WHERE tgname LIKE 'pyrepl%' AND tgenabled = 'A' ORDER BY 1, 2"
     )
     each = ("pyrepl_delete", "pyrepl_insert", "pyrepl_truncate", "pyrepl_update")
-    assert rows == [(table, name) for table in TABLES for name in each]
+    wanted = [(table, name) for table in TABLES for name in each]
+    assert rows == sorted([*wanted, ("pyrepl.change", "pyrepl_immediate")])
 
 
 def waits_for_a_table(platform: Platform) -> bool:
@@ -193,12 +194,14 @@ def test_an_install_gives_up_on_a_locked_table_and_a_second_one_finishes(
             install(dsn, Config(), HASTY)
         assert wanting(platform) == {
             "triggers public.auth_userprofile": "missing",
+            "triggers pyrepl.change": "missing",
             "triggers public.student_courseenrollment": "missing",
         }
         holder.rollback()
         done = changed(install(dsn, Config(), HASTY))
         assert done.keys() == {
             "triggers public.auth_userprofile",
+            "triggers pyrepl.change",
             "triggers public.student_courseenrollment",
         }
         assert wanting(platform) == {}

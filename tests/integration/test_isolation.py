@@ -304,7 +304,7 @@ def test_control_coalescing_with_a_pair_in_hand_loses_the_change(
 ) -> None:
     course = platform.course(TOY)
     [(source,)] = platform.rows(
-        "SELECT pg_get_functiondef('pyrepl.route()'::regprocedure)"
+        "SELECT pg_get_functiondef('pyrepl.route_changes()'::regprocedure)"
     )
     without = source.replace("FOR KEY SHARE SKIP LOCKED", "")
     assert without != source
@@ -379,7 +379,7 @@ def test_several_sessions_deliver_while_others_write(
 CALLS: list[LiteralString] = [
     "SELECT pyrepl.route()",
     "SELECT pyrepl.deliver(1)",
-    "SELECT pyrepl.delivery_failed(1, '08006', 'lost', NULL)",
+    "SELECT pyrepl.delivery_failed(1, '08006', 'lost', NULL, NULL)",
 ]
 
 

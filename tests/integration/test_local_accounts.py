@@ -112,7 +112,7 @@ def test_a_member_with_the_name_of_a_local_account_is_set_aside_and_named(
     [why] = platform.deliver()[course.name]
     assert why.startswith("user 6: ")
     assert "auth_user_username_key" in why
-    assert set_aside(platform) == [(6, "23505")]
+    assert set_aside(platform) == [(6, "PR020")]
     assert course.users == [4, ADMIN, 7]
     local.assert_untouched()
 
@@ -305,7 +305,7 @@ def test_a_name_that_a_local_account_has_is_named_at_registration(
     if adopt:
         _, done = platform.register(dsn, TOY, adopt=True)
         assert done.in_the_way == ("7 (user1)",)
-        assert set_aside(platform) == [(1, "23505")]
+        assert set_aside(platform) == [(1, "PR020")]
     else:
         with pytest.raises(NotSuitable, match=r"7 \(user1\)"):
             platform.register(dsn, TOY)

@@ -17,6 +17,7 @@ DOSSIER: dict[str, LiteralString] = {
     "ids": "bigint[]",
     "generations": "bigint[]",
     "members": "boolean[]",
+    "frozen": "boolean[]",
     "users": "text",
     "profiles": "text",
     "enrollments": "text",
@@ -26,6 +27,9 @@ PUSHED: dict[str, LiteralString] = {
     "v_contract": "text",
     "p_prev": "uuid",
     "p_tag": "uuid",
+    "p_epoch": "uuid",
+    "v_xid": "xid8",
+    "p_settled": "bigint[]",
     "p_adopt": "boolean",
     **{f"v_dossiers.{name}": kind for name, kind in DOSSIER.items()},
 }
@@ -38,7 +42,7 @@ def update_of_push(platform: Platform) -> str:
         platform.connection,
         "SELECT prosrc FROM pg_proc WHERE oid = 'pyrepl.push_1'::regproc",
     )
-    (found,) = re.findall(r'UPDATE pyrepl\."inbox_1".*?copies', source, re.DOTALL)
+    (found,) = re.findall(r'(UPDATE pyrepl\."inbox_1".*?again) INTO', source, re.DOTALL)
     text: str = found
     for number, name in enumerate(PUSHED, 1):
         text, count = re.subn(rf"\b{re.escape(name)}\b", f"${number}", text)

@@ -151,7 +151,9 @@ def test_a_worker_may_run_the_clock_and_nothing_else(
     (row,) = worker.execute(deliver, (deployed.number,)).fetchall()
     assert row == ("delivered", 1)
     assert deployed.course.users == [1]
-    failed: LiteralString = "SELECT pyrepl.delivery_failed(%s, '08006', 'm', NULL)"
+    failed: LiteralString = (
+        "SELECT pyrepl.delivery_failed(%s, '08006', 'm', NULL, NULL)"
+    )
     worker.execute(failed, (deployed.number,))
     deployed.platform.member(2, "c")
 
@@ -216,7 +218,7 @@ def test_a_monitor_reads_and_writes_no_table(
         "SELECT pyrepl.route()",
         "SELECT pyrepl.deliver(1)",
         "SELECT pyrepl.tick('a', 'b')",
-        "SELECT pyrepl.push_1('{1}', NULL, NULL, false)",
+        "SELECT pyrepl.push_1('{1}', '{}', NULL, NULL, NULL, '{}', false)",
         "CALL pyrepl.serve('0 s')",
         "INSERT INTO pyrepl.change (users, database_id) VALUES ('{1}', 1)",
         "SET ROLE pyrepl_owner",
@@ -234,7 +236,7 @@ def test_the_link_role_sees_digests_and_no_table(
 ) -> None:
     administrator = deployed.course.connection
     deployed.platform.deliver()
-    assert readable(link, administrator) == {"inbox", "digest", "account"}
+    assert readable(link, administrator) == {"inbox", "digest", "account", "unsettled"}
     assert writable(link, administrator) == {("inbox", "UPDATE")}
     assert value(link, "SELECT count(*) FROM pyrepl.digest") == 3
     assert runnable(link) == {"digest_rows", "account_rows"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,13 @@ from pyreplctl.registrations import requests
 def many(folder: Path, name: str, text: str | bytes) -> list[Request]:
     file = folder / name
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return requests(file, (), None, None, None, "queued", False, True)
+    return requests(file, (), None, None, None, None, False, True)
 
 
 def test_options_make_one_request() -> None:
     made = requests(None, ("a",), "dbname=x", "forum", "host=y", "queued", True, False)
-    assert made == [Request(("a",), "dbname=x", "forum", "host=y", False, True)]
+    wanted = Request(("a",), "dbname=x", "forum", "host=y", False, True)
+    assert made == [replace(wanted, delivery="queued")]
 
 
 @pytest.mark.parametrize("mark", ["", "\N{BYTE ORDER MARK}"])
@@ -34,7 +36,12 @@ def test_csv(tmp_path: Path, mark: str) -> None:
         ("edX/toy/2012_Fall", "org/course/"), "host=a, dbname=f", "forum"
     )
     assert second == Request(
-        ("course-v1:x+y+z",), "dbname=w", "wiki", "host=b", guard="warn"
+        ("course-v1:x+y+z",),
+        "dbname=w",
+        "wiki",
+        "host=b",
+        guard="warn",
+        delivery="queued",
     )
 
 
@@ -55,7 +62,11 @@ def test_toml_keys_may_have_spaces(tmp_path: Path) -> None:
         ("m.csv", "", ("names no course database",)),
         ("m.csv", 'name,dsn,courses\n"f,d,a\n', ("cannot read",)),
         ("m.csv", b"\xff\xfe\x00", ("cannot read",)),
-        ("m.csv", "name,dsn,courses,delivery\nf,d,a,soon\n", ("delivery 'soon'",)),
+        (
+            "m.csv",
+            "name,dsn,courses,delivery\nf,d,a,soon\n",
+            ("delivery: ", "'immediate'"),
+        ),
         ("m.csv", "name,dsn,courses,guard\nf,d,a,maybe\n", ("guard: ", "'warn'")),
         ("m.toml", "[[database]]\nname = 'f'\n", ("database 1", "dsn: is missing")),
         ("m.toml", "[database]\nname = 'f'\n", ("database 1", "dsn: is missing")),
@@ -76,13 +87,11 @@ def test_a_wrong_file_is_told_where_it_is_wrong(
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read"):
-        requests(tmp_path / "no", (), None, None, None, "queued", False, True)
+        requests(tmp_path / "no", (), None, None, None, None, False, True)
 
 
 def test_options_that_do_not_go_together(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--from goes without"):
-        requests(tmp_path, ("a",), None, None, None, "queued", False, True)
+        requests(tmp_path, ("a",), None, None, None, None, False, True)
     with pytest.raises(UsageError, match="no --dsn"):
-        requests(None, ("a",), None, None, None, "queued", False, True)
-    with pytest.raises(UsageError, match="'immediate' is not available"):
-        requests(None, ("a",), "dbname=x", None, None, "immediate", False, True)
+        requests(None, ("a",), None, None, None, None, False, True)

@@ -1,16 +1,21 @@
 -- Refuse a push from another portal (PR010), in another contract (PR011, PR012), or that
 -- does not follow the last one (PR013: one of the two ends was restored or forked), or that
 -- cannot be applied for want of a right (PR015).
+-- An immediate push has no tag: it holds on to the chain, so that no push of deliver that
+-- hangs in its COMMIT can be overtaken, and does not move it.
+-- Returns the users of the last push where the portal does not know of that one: their
+-- dossiers here may come from transactions that the portal has lost.
 -- Writes: chain. The row is found by value; two pushes at once: one waits or gets 40001.
 CREATE OR REPLACE FUNCTION pyrepl.accept(
-    p_portal text, p_contract text, p_prev uuid, p_tag uuid)
-RETURNS void
+    p_portal text, p_contract text, p_prev uuid, p_tag uuid, p_users bigint[])
+RETURNS bigint[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $accept$
 DECLARE
     v_binding pyrepl.binding;
     v_problem text;
+    v_again bigint[] := '{}';
 BEGIN
     SELECT b.* INTO v_binding FROM pyrepl.binding b;
     IF v_binding.portal IS DISTINCT FROM p_portal THEN
@@ -37,10 +42,15 @@ BEGIN
             USING ERRCODE = 'PR015', HINT = 'Run "pyreplctl course refresh".';
     END IF;
 
-    DELETE FROM pyrepl.chain c WHERE c.tag = p_prev;
+    IF p_tag IS NULL THEN
+        PERFORM FROM pyrepl.chain c WHERE c.tag = p_prev FOR KEY SHARE;
+    ELSE
+        DELETE FROM pyrepl.chain c WHERE c.tag = p_prev;
+    END IF;
     IF NOT FOUND THEN
-        -- The acknowledgement of the last push was lost.
-        DELETE FROM pyrepl.chain c WHERE c.before = p_prev;
+        -- The acknowledgement of the last push was lost. Deliver is to find that out.
+        DELETE FROM pyrepl.chain c WHERE c.before = p_prev AND p_tag IS NOT NULL
+        RETURNING c.users INTO v_again;
         IF NOT FOUND THEN
             RAISE 'this push does not follow the last one: portal or course was '
                 'restored, cloned or failed over'
@@ -48,10 +58,14 @@ BEGIN
                 HINT = 'Find out which one, then run "pyreplctl course refresh --rebind".';
         END IF;
     END IF;
-    INSERT INTO pyrepl.chain (tag, before) VALUES (p_tag, p_prev);
+    IF p_tag IS NOT NULL THEN
+        INSERT INTO pyrepl.chain (tag, before, users)
+        VALUES (p_tag, p_prev, p_users || v_again);
+    END IF;
+    RETURN v_again;
 END
 $accept$;
 
-COMMENT ON FUNCTION pyrepl.accept(text, text, uuid, uuid) IS
+COMMENT ON FUNCTION pyrepl.accept(text, text, uuid, uuid, bigint[]) IS
     'checks portal, contract and chain of a push; part of apply';
-REVOKE ALL ON FUNCTION pyrepl.accept(text, text, uuid, uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.accept(text, text, uuid, uuid, bigint[]) FROM PUBLIC;

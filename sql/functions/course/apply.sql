@@ -24,13 +24,15 @@ DECLARE
     v_sqlstate text;
     v_message text;
     v_hint text;
+    v_detail text := '';
     v_table text;
     v_column text;
     v_constraint text;
     v_context text;
 BEGIN
-    PERFORM pyrepl.accept(NEW.portal, NEW.contract, NEW.prev, NEW.tag);
+    NEW.again := pyrepl.accept(NEW.portal, NEW.contract, NEW.prev, NEW.tag, NEW.ids);
     NEW.copies := '{{}}';
+    PERFORM pyrepl.keep_receipts(NEW.settled, NEW.xid, NEW.epoch, NEW.ids);
     IF NEW.ids = '{{}}' THEN
         RETURN NEW;
     END IF;
@@ -42,17 +44,20 @@ BEGIN
         PERFORM pyrepl.adopt(NEW.ids, NEW.generations, NEW.members, v_users);
     END IF;
     PERFORM pyrepl.remove_leftovers(
-        NEW.ids, NEW.generations, v_users, v_profiles, v_enrollments);
+        NEW.ids, NEW.generations, NEW.frozen, v_users, v_profiles, v_enrollments);
+    IF true = ANY (NEW.frozen) THEN
+        v_users := ARRAY(SELECT CASE WHEN NOT f.frozen THEN v_users[f.n] END
+            FROM unnest(NEW.frozen) WITH ORDINALITY f(frozen, n) ORDER BY f.n);
+    END IF;
     IF cardinality(NEW.ids) > 1 THEN
-        PERFORM pyrepl.park({user_table_name}, {user_key_name}, {user_key_name},
-            'user', v_users);
+        PERFORM pyrepl.park(
+            {user_table_name}, {user_key_name}, {user_key_name}, 'user', v_users);
     END IF;
     IF cardinality(v_enrollments) > 1 THEN
         PERFORM pyrepl.park({enrollment_table_name}, {enrollment_key_name},
             {enrollment_user_name}, 'enrollment', v_enrollments);
     END IF;
-    PERFORM pyrepl.write_users(
-        NEW.ids, NEW.generations, NEW.members, v_users);
+    PERFORM pyrepl.write_users(NEW.ids, NEW.generations, NEW.members, v_users);
     PERFORM pyrepl.write_profiles(v_profiles);
     PERFORM pyrepl.write_enrollments(v_enrollments);
     SET CONSTRAINTS ALL IMMEDIATE;  -- a deferred foreign key is to speak here
@@ -65,11 +70,17 @@ EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT,
         v_hint = PG_EXCEPTION_HINT, v_table = TABLE_NAME, v_column = COLUMN_NAME,
         v_constraint = CONSTRAINT_NAME, v_context = PG_EXCEPTION_CONTEXT;
+    IF v_sqlstate = '23505' THEN
+        SELECT h.sqlstate, h.message, h.hint, h.detail
+        INTO v_sqlstate, v_message, v_hint, v_detail
+        FROM pyrepl.explain_holders(NEW.ids, v_users, v_constraint) h;
+    END IF;
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = pyrepl.explain_error(
             v_sqlstate, v_message, v_table, v_column, v_constraint, v_context),
         HINT = CASE WHEN v_sqlstate LIKE 'PR%' THEN v_hint ELSE '' END,
+        DETAIL = v_detail,
         TABLE = v_table, COLUMN = v_column, CONSTRAINT = v_constraint;
 END
 $apply$;

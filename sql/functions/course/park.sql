@@ -13,18 +13,7 @@ DECLARE
     v_parked bigint[];
 BEGIN
     FOR v_column IN
-        SELECT DISTINCT a.attname
-        FROM pg_index i
-        -- columns by themselves, and those in expressions (a constraint's index depends
-        -- on the constraint alone)
-        JOIN pg_attribute a ON a.attrelid = i.indrelid AND (a.attnum = ANY (i.indkey)
-            OR EXISTS (SELECT FROM pg_depend d
-                WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
-                    AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid
-                    AND d.refobjsubid = a.attnum))
-        JOIN pg_type t ON t.oid = a.atttypid AND t.typcategory = 'S'
-        JOIN pyrepl.contract_column c ON c.part = p_part AND c.column_name = a.attname
-        WHERE i.indrelid = p_table AND i.indisunique
+        SELECT pyrepl.unique_columns(p_table, p_part)
     LOOP
         EXECUTE format($find$
             SELECT array_agg(v.holder)

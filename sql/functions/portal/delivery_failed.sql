@@ -2,7 +2,7 @@
 -- Does nothing while another session delivers: that one finds out for itself.
 -- Writes: health. Locks: the database's advisory lock.
 CREATE OR REPLACE FUNCTION pyrepl.delivery_failed(
-    p_database integer, p_sqlstate text, p_message text, p_hint text)
+    p_database integer, p_sqlstate text, p_message text, p_hint text, p_detail text)
 RETURNS void
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -10,15 +10,17 @@ SET search_path = pg_catalog, pg_temp
 AS $delivery_failed$
 BEGIN
     PERFORM pyrepl.require_own_transaction();
-    IF pg_try_advisory_xact_lock(1887007344, p_database) THEN
-        PERFORM pyrepl.note_failure(h, coalesce(p_sqlstate, '08006'), p_message, p_hint)
+    IF pyrepl.lock_delivery(p_database) THEN
+        PERFORM pyrepl.note_failure(
+            h, coalesce(p_sqlstate, '08006'), p_message, p_hint, p_detail)
         FROM pyrepl.health h WHERE h.database_id = p_database;
     END IF;
 END
 $delivery_failed$;
 
-COMMENT ON FUNCTION pyrepl.delivery_failed(integer, text, text, text) IS
+COMMENT ON FUNCTION pyrepl.delivery_failed(integer, text, text, text, text) IS
     'records why deliver(database) raised; decides what the next deliver does';
-REVOKE ALL ON FUNCTION pyrepl.delivery_failed(integer, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pyrepl.delivery_failed(integer, text, text, text)
+REVOKE ALL ON FUNCTION pyrepl.delivery_failed(integer, text, text, text, text)
+    FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.delivery_failed(integer, text, text, text, text)
     TO pyrepl_worker;

@@ -22,6 +22,7 @@ AS $due$
     WHERE d.state IN ('active', 'backfilling')
         AND (h.retry_at IS NULL OR h.retry_at <= clock_timestamp())
         AND (d.state = 'backfilling' OR h.phase <> 'normal' OR h.intent IS NOT NULL
+            OR h.settle_at <= clock_timestamp()
             OR EXISTS (SELECT FROM pyrepl.outbox o
                 WHERE o.database_id = d.id AND o.priority = 0
                     AND o.id > coalesce(lm.id, 0))

@@ -15,7 +15,9 @@ DECLARE
                 SELECT FROM pyrepl.outbox o
                 WHERE o.database_id = p_health.database_id AND o.priority IN (0, 1)
                     AND o.id > pyrepl.outbox_mark_of(o.database_id, o.priority)))
-        ORDER BY r.due_at LIMIT 1);
+        -- in a blocked database any one may be the first that goes through
+        ORDER BY CASE WHEN p_health.health = 'blocked' THEN random() END, r.due_at
+        LIMIT 1);
     v_claim record;
 BEGIN
     IF v_intent = '{}' AND p_health.phase = 'isolate' THEN
@@ -24,7 +26,11 @@ BEGIN
         v_intent := v_claim.users;
         IF v_claim.tids = '{}' THEN
             UPDATE pyrepl.health h
-            SET phase = 'normal', batch = NULL, sqlstate = NULL, message = NULL, hint = NULL
+            SET phase = 'normal', batch = NULL,
+                sqlstate = NULL, message = NULL, hint = NULL,
+                health = CASE WHEN EXISTS (SELECT FROM pyrepl.retry r
+                    WHERE r.database_id = h.database_id AND r.due_at IS NOT NULL)
+                    THEN h.health ELSE 'ok' END
             WHERE h.database_id = p_health.database_id;
             RETURN false;
         ELSIF v_intent = '{}' THEN

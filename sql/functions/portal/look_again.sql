@@ -26,6 +26,7 @@ BEGIN
                     GROUP BY 1, 2) d),
             ARRAY(SELECT p.user_id FROM pyrepl.pending_users(%1$s, $1) p)
         $here$, p_database) INTO v_here, v_pending USING p_users;
+    v_pending := v_pending || pyrepl.phantoms(p_database);
     EXECUTE format($there$
         SELECT (
                 SELECT jsonb_agg(d) FROM (

@@ -1,8 +1,9 @@
 -- A push failed. If it was a batch, an empty push will tell whether the database or a
--- dossier is at fault. If it was the empty push, the database is: back off, 1 s doubling
--- to 5 min with jitter; nobody's attempts are used. Writes: health.
+-- dossier is at fault. If it was the empty push, the database is: back off; nobody's
+-- attempts are used. The detail of PR021 is an array of users: the copies in the way.
+-- Writes: health.
 CREATE OR REPLACE FUNCTION pyrepl.note_failure(
-    p_health pyrepl.health, p_sqlstate text, p_message text, p_hint text)
+    p_health pyrepl.health, p_sqlstate text, p_message text, p_hint text, p_detail text)
 RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
@@ -11,10 +12,11 @@ AS $note_failure$
     SET phase = 'probe', serving = NULL,
         failed_at = clock_timestamp(),
         sqlstate = p_sqlstate, message = p_message, hint = p_hint,
-        failures = CASE h.phase WHEN 'probe' THEN h.failures + 1 ELSE 0 END,
-        retry_at = CASE h.phase WHEN 'probe' THEN clock_timestamp()
-            + interval '1 s' * least(2 ^ least(h.failures, 20), 300) * (0.75 + random() / 2)
-            END,
+        holders = CASE WHEN p_sqlstate = 'PR021' AND p_detail ~ '^{[0-9,-]+}$'
+            THEN p_detail::bigint[] ELSE '{}' END,
+        failures = CASE WHEN h.phase = 'probe' THEN h.failures + 1
+            WHEN h.health = 'blocked' THEN h.failures ELSE 0 END,
+        retry_at = CASE h.phase WHEN 'probe' THEN pyrepl.back_off(h.failures) END,
         health = CASE
             WHEN h.phase <> 'probe' THEN h.health
             WHEN p_sqlstate = 'PR010' THEN 'refused'
@@ -24,6 +26,7 @@ AS $note_failure$
     WHERE h.database_id = p_health.database_id;
 $note_failure$;
 
-COMMENT ON FUNCTION pyrepl.note_failure(pyrepl.health, text, text, text) IS
+COMMENT ON FUNCTION pyrepl.note_failure(pyrepl.health, text, text, text, text) IS
     'decides what follows a push that failed';
-REVOKE ALL ON FUNCTION pyrepl.note_failure(pyrepl.health, text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.note_failure(pyrepl.health, text, text, text, text)
+    FROM PUBLIC;

@@ -12,17 +12,24 @@ DECLARE
 BEGIN
     IF p_health.intent IS NOT NULL THEN
         DELETE FROM pyrepl.retry r
-        WHERE r.database_id = p_database.id AND r.user_id = ANY (p_health.intent);
+        WHERE r.database_id = p_database.id
+            AND r.user_id = ANY (p_health.intent || p_health.companions);
         UPDATE pyrepl.health h
-        SET intent = NULL, suspect = false, last_delivered_at = clock_timestamp(),
+        SET intent = NULL, companions = '{}', holders = '{}', suspect = false,
+            health = 'ok', failures = 0, last_delivered_at = clock_timestamp(),
             sqlstate = NULL, message = NULL, hint = NULL,
             batch = CASE WHEN h.batch * 2 < v_limit THEN h.batch * 2 END,
             phase = CASE WHEN h.batch * 2 < v_limit THEN h.phase ELSE 'normal' END
         WHERE h.database_id = p_database.id;
-    ELSIF p_last_ids <> '{0,0}' AND coalesce(p_health.last_delivered_at, '-infinity')
-        < clock_timestamp() - interval '1 s'
+        IF p_health.health = 'blocked' THEN
+            UPDATE pyrepl.retry r SET due_at = clock_timestamp()
+            WHERE r.database_id = p_database.id AND r.due_at IS NOT NULL;
+        END IF;
+    ELSIF p_last_ids <> '{0,0}' AND (p_health.health <> 'ok'
+        OR coalesce(p_health.last_delivered_at, '-infinity')
+            < clock_timestamp() - interval '1 s')
     THEN
-        UPDATE pyrepl.health h SET last_delivered_at = clock_timestamp()
+        UPDATE pyrepl.health h SET last_delivered_at = clock_timestamp(), health = 'ok'
         WHERE h.database_id = p_database.id;
     END IF;
 

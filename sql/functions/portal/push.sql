@@ -1,10 +1,12 @@
 -- Read the dossiers of these users in one statement, and so in one snapshot, and write
 -- them to the inbox of one course database in another: one direct foreign UPDATE.
 -- OFFSET 0 keeps the planner from beginning at the course and reading all its members.
--- Returns the ids of which the course holds a copy afterwards. Made for each database.
+-- A push with an epoch leaves a receipt; p_thaw are users that no policy freezes this time.
+-- Returns the ids of which the course holds a copy afterwards, and users to send again.
+-- Made for each database.
 CREATE OR REPLACE FUNCTION pyrepl.{push}(
-    p_users bigint[], p_prev uuid, p_tag uuid, p_adopt boolean)
-RETURNS bigint[]
+    p_users bigint[], p_thaw bigint[], p_prev uuid, p_tag uuid, p_epoch uuid,
+    p_settled bigint[], p_adopt boolean, OUT copies bigint[], OUT again bigint[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -17,37 +19,41 @@ AS $push$
 DECLARE
     v_portal text := pyrepl.identity();
     v_contract text := {fingerprint};
+    v_xid xid8 := CASE WHEN p_epoch IS NOT NULL THEN pg_current_xact_id() END;
     v_dossiers record;
-    v_copies bigint[];
 BEGIN
     BEGIN
         WITH person AS MATERIALIZED (
             SELECT i.id,
                 coalesce((SELECT max(d.generation) FROM pyrepl.departure d
                     WHERE d.user_id = i.id), 0) AS generation,
-                EXISTS (
+                m.member AND u.{user_key} IS NOT NULL AS member,
+                {present} AS present,
+                {frozen} AND i.id <> ALL (p_thaw) AS frozen,
+                CASE WHEN {present}
+                    THEN ROW({user_values})::pyrepl.{user_row} END AS user_row,
+                CASE WHEN {present} AND p.{profile_key} IS NOT NULL
+                    THEN ROW({profile_values})::pyrepl.{profile_row} END AS profile_row
+            FROM unnest(p_users) i(id)
+            CROSS JOIN LATERAL (
+                SELECT EXISTS (
                     SELECT FROM (
                         SELECT * FROM {enrollment_table} o
                         WHERE o.{enrollment_user} = i.id OFFSET 0) e
                     JOIN pyrepl.hosting h ON h.course = e.{enrollment_course}
                     WHERE h.database_id = {database} AND h.active
-                        AND {enrollment_active}) AS member,
-                u.{user_key} IS NOT NULL AS present,
-                CASE WHEN u.{user_key} IS NOT NULL
-                    THEN ROW({user_values})::pyrepl.{user_row} END AS user_row,
-                CASE WHEN u.{user_key} IS NOT NULL AND p.{profile_key} IS NOT NULL
-                    THEN ROW({profile_values})::pyrepl.{profile_row} END AS profile_row
-            FROM unnest(p_users) i(id)
+                        AND {enrollment_active})) m(member)
             LEFT JOIN {user_table} u ON u.{user_key} = i.id
             LEFT JOIN {profile_table} p ON p.{profile_user} = i.id
         )
         SELECT coalesce(array_agg(x.id), '{{}}') AS ids,
             coalesce(array_agg(x.generation), '{{}}') AS generations,
-            coalesce(array_agg(x.member AND x.present), '{{}}') AS members,
+            coalesce(array_agg(x.member), '{{}}') AS members,
+            coalesce(array_agg(x.frozen), '{{}}') AS frozen,
             coalesce(array_agg(x.user_row)::text, '{{}}') AS users,
-            coalesce((array_agg(x.profile_row)
-                FILTER (WHERE x.profile_row IS DISTINCT FROM NULL))::text,
-                '{{}}') AS profiles,
+            coalesce((array_agg(x.profile_row) FILTER (
+                WHERE x.profile_row IS DISTINCT FROM NULL AND NOT x.frozen))::text, '{{}}')
+                AS profiles,
             coalesce((
                 SELECT array_agg(ROW({enrollment_values})::pyrepl.{enrollment_row})::text
                 FROM person y
@@ -64,16 +70,19 @@ BEGIN
         NULL;
     END;
 
-    UPDATE pyrepl.{inbox}
+    UPDATE pyrepl.{inbox} i
     SET portal = v_portal, contract = v_contract, prev = p_prev, tag = p_tag,
-        adopt = p_adopt, ids = v_dossiers.ids, generations = v_dossiers.generations,
-        members = v_dossiers.members, users = v_dossiers.users,
-        profiles = v_dossiers.profiles, enrollments = v_dossiers.enrollments
-    RETURNING copies INTO v_copies;
-    RETURN v_copies;
+        epoch = p_epoch, xid = v_xid, settled = p_settled, adopt = p_adopt,
+        ids = v_dossiers.ids, generations = v_dossiers.generations,
+        members = v_dossiers.members, frozen = v_dossiers.frozen,
+        users = v_dossiers.users, profiles = v_dossiers.profiles,
+        enrollments = v_dossiers.enrollments
+    RETURNING i.copies, i.again INTO copies, again;
 END
 $push$;
 
-COMMENT ON FUNCTION pyrepl.{push}(bigint[], uuid, uuid, boolean) IS
+COMMENT ON FUNCTION pyrepl.{push}(
+    bigint[], bigint[], uuid, uuid, uuid, bigint[], boolean) IS
     'sends dossiers to one course database in its contract; part of deliver';
-REVOKE ALL ON FUNCTION pyrepl.{push}(bigint[], uuid, uuid, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.{push}(
+    bigint[], bigint[], uuid, uuid, uuid, bigint[], boolean) FROM PUBLIC;

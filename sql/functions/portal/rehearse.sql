@@ -1,6 +1,6 @@
 -- Push the dossiers of a few members as the link role, and take it back: what would keep
 -- deliveries from working speaks now. Raises what the push raises.
-CREATE OR REPLACE FUNCTION pyrepl.rehearse(p_database integer)
+CREATE OR REPLACE FUNCTION pyrepl.rehearse(p_database integer, p_writer boolean)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -9,6 +9,9 @@ AS $rehearse$
 DECLARE
     v_tag uuid;
     v_users bigint[];
+    v_push text := format(
+        'SELECT pyrepl.push_%s%s($1, ''{{}}'', $2, $3, NULL, ''{{}}'', $4)', p_database,
+        CASE WHEN p_writer THEN '_immediate' END);
 BEGIN
     SELECT c.tag INTO v_tag FROM pyrepl.chain c
     WHERE c.database_id = p_database ORDER BY c.id DESC LIMIT 1;
@@ -21,22 +24,22 @@ BEGIN
             WHERE p.user_id = e.{enrollment_user} AND p.database_id = p_database)
         LIMIT 10);
     BEGIN
-        EXECUTE format('SELECT pyrepl.push_%s($1, $2, $3, false)', p_database)
-            USING '{{}}'::bigint[], v_tag, gen_random_uuid();
+        EXECUTE v_push USING '{{}}'::bigint[], v_tag, gen_random_uuid(), false;
         RAISE 'rehearsed' USING ERRCODE = 'PR000';
     EXCEPTION WHEN SQLSTATE 'PR000' THEN
         NULL;
     END;
     BEGIN
-        EXECUTE format('SELECT pyrepl.push_%s($1, $2, $3, true)', p_database)
-            USING v_users, v_tag, gen_random_uuid();
+        EXECUTE v_push USING v_users, v_tag, gen_random_uuid(), true;
         RAISE 'rehearsed' USING ERRCODE = 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' OR SQLSTATE 'PR020' OR unique_violation THEN
+    EXCEPTION WHEN SQLSTATE 'PR000' OR SQLSTATE 'PR020' OR SQLSTATE 'PR021'
+        OR unique_violation
+    THEN
         NULL;  -- accounts in the way are registration's next question
     END;
 END
 $rehearse$;
 
-COMMENT ON FUNCTION pyrepl.rehearse(integer) IS
+COMMENT ON FUNCTION pyrepl.rehearse(integer, boolean) IS
     'tries a push to a course database and takes it back';
-REVOKE ALL ON FUNCTION pyrepl.rehearse(integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.rehearse(integer, boolean) FROM PUBLIC;

@@ -1,20 +1,27 @@
 -- Push the dossiers of these users (none: an empty push) and note what the course answers.
--- Every push names the tag that was acknowledged last and a new one. Part of deliver.
--- Writes: placement, chain. Remote: one UPDATE of the inbox.
-CREATE OR REPLACE FUNCTION pyrepl.send(p_database pyrepl.database, p_users bigint[])
+-- A push of deliver names the tag that was acknowledged last and a new one. One from a
+-- writer's transaction leaves a receipt, as it may turn out never to have happened; without
+-- p_tag it leaves the chain as it is. Part of deliver and deliver_now.
+-- Writes: placement, chain, change. Remote: one UPDATE of the inbox.
+CREATE OR REPLACE FUNCTION pyrepl.send(
+    p_database pyrepl.database, p_users bigint[], p_thaw bigint[], p_tag uuid,
+    p_writer boolean, p_settled bigint[])
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $send$
 DECLARE
     v_last pyrepl.chain;
-    v_tag uuid := gen_random_uuid();
     v_copies bigint[];
+    v_again bigint[];
 BEGIN
     SELECT c.* INTO v_last FROM pyrepl.chain c
     WHERE c.database_id = p_database.id ORDER BY c.id DESC LIMIT 1;
-    EXECUTE format('SELECT pyrepl.push_%s($1, $2, $3, $4)', p_database.id)
-        INTO v_copies USING p_users, v_last.tag, v_tag, p_database.adopt;
+    EXECUTE format('SELECT p.* FROM pyrepl.push_%s%s($1, $2, $3, $4, $5, $6, $7) p',
+            p_database.id, CASE WHEN p_writer THEN '_immediate' END)
+        INTO v_copies, v_again
+        USING p_users, p_thaw, v_last.tag, p_tag,
+            CASE WHEN p_writer THEN pyrepl.current_epoch() END, p_settled, p_database.adopt;
 
     IF v_copies IS NULL THEN
         RAISE 'the inbox did not answer: its trigger does not fire'
@@ -22,8 +29,13 @@ BEGIN
             'be origin, and pyrepl_apply on pyrepl.inbox enabled.';
     END IF;
 
-    INSERT INTO pyrepl.chain (database_id, tag) VALUES (p_database.id, v_tag);
-    DELETE FROM pyrepl.chain c WHERE c.database_id = p_database.id AND c.id = v_last.id;
+    IF p_tag IS NOT NULL THEN
+        INSERT INTO pyrepl.chain (database_id, tag) VALUES (p_database.id, p_tag);
+        DELETE FROM pyrepl.chain c WHERE c.database_id = p_database.id AND c.id = v_last.id;
+    END IF;
+    IF v_again <> '{}' THEN
+        INSERT INTO pyrepl.change (database_id, users) VALUES (p_database.id, v_again);
+    END IF;
     INSERT INTO pyrepl.placement (user_id, database_id)
     SELECT c.id, p_database.id FROM unnest(v_copies) c(id)
     ON CONFLICT DO NOTHING;
@@ -36,6 +48,8 @@ BEGIN
 END
 $send$;
 
-COMMENT ON FUNCTION pyrepl.send(pyrepl.database, bigint[]) IS
+COMMENT ON FUNCTION pyrepl.send(
+    pyrepl.database, bigint[], bigint[], uuid, boolean, bigint[]) IS
     'pushes dossiers to a course database and records its copies; part of deliver';
-REVOKE ALL ON FUNCTION pyrepl.send(pyrepl.database, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.send(
+    pyrepl.database, bigint[], bigint[], uuid, boolean, bigint[]) FROM PUBLIC;

@@ -58,7 +58,7 @@ BEGIN
             COMMIT;
             IF v_sqlstate IS NOT NULL THEN
                 PERFORM pyrepl.delivery_failed(
-                    v_database, v_sqlstate, v_message, nullif(v_hint, ''));
+                    v_database, v_sqlstate, v_message, nullif(v_hint, ''), v_detail);
                 COMMIT;
                 v_worked := true;
             END IF;
@@ -72,6 +72,7 @@ BEGIN
         v_pause := CASE WHEN v_worked THEN 0.001 ELSE least(v_pause + v_pause, 0.05) END;
         PERFORM pg_catalog.pg_sleep(v_pause);
     END LOOP;
+    PERFORM pg_catalog.pg_advisory_unlock_shared(1887007344, -2);
 END
 $serve$;
 

@@ -11,7 +11,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $status$
-    SELECT d.name, d.delivery, d.delivery, d.state,
+    SELECT d.name, d.delivery, pyrepl.effective_delivery(d, h), d.state,
         CASE WHEN pyrepl.contract_problem(d.contract_id) IS NULL THEN h.health
             ELSE 'waiting_contract' END,
         (SELECT count(*) FROM pyrepl.hosting g WHERE g.database_id = d.id AND g.active),

@@ -20,8 +20,10 @@ BEGIN
         ), strange AS MATERIALIZED (
             SELECT c.user_id, EXISTS (
                 SELECT FROM pyrepl.placement p
-                WHERE p.user_id = c.user_id AND p.database_id = %1$s) AND EXISTS (
-                SELECT FROM {user_table} u WHERE u.{user_key} = c.user_id) AS former
+                WHERE p.user_id = c.user_id AND p.database_id = %1$s)
+                AND CASE WHEN EXISTS (
+                    SELECT FROM {user_table} u WHERE u.{user_key} = c.user_id)
+                    THEN {former_stays} ELSE {deleted_stays} END AS former
             FROM copy c
             WHERE NOT EXISTS (
                 SELECT FROM {enrollment_table} e
@@ -30,12 +32,12 @@ BEGIN
                 WHERE e.{enrollment_user} = c.user_id AND h.database_id = %1$s AND h.active
                     AND {enrollment_active})
         )
-        SELECT s.user_id, s.former, p.user_id IS NOT NULL
+        SELECT s.user_id, s.former, p.user_id IS NOT NULL OR s.user_id = ANY ($1)
         FROM strange s
         LEFT JOIN pyrepl.pending_users(%1$s, ARRAY(
             SELECT x.user_id FROM strange x WHERE NOT x.former)) p ON p.user_id = s.user_id
         ORDER BY 1
-        $strange$, p_database);
+        $strange$, p_database) USING pyrepl.phantoms(p_database);
 END
 $strangers$;
 

@@ -58,8 +58,10 @@ BEGIN
     END IF;
 
     IF v_users IS NOT NULL OR v_everyone THEN
-        INSERT INTO pyrepl.change (users, courses, priority)
-        VALUES (v_users, v_courses, (v_everyone OR cardinality(v_users) > 1000)::integer);
+        INSERT INTO pyrepl.change (users, courses, priority, immediate)
+        VALUES (v_users, v_courses, (v_everyone OR cardinality(v_users) > 1000)::integer,
+            coalesce(cardinality(v_users), 21) <= 20
+                AND (SELECT s.immediate FROM pyrepl.settings s) IS TRUE);
     END IF;
     RETURN NULL;
 END

@@ -48,8 +48,10 @@ BEGIN
     END IF;
 
     IF v_users IS NOT NULL OR v_everyone THEN
-        INSERT INTO pyrepl.change (users, priority)
-        VALUES (v_users, (v_everyone OR cardinality(v_users) > 1000)::integer);
+        INSERT INTO pyrepl.change (users, priority, immediate)
+        VALUES (v_users, (v_everyone OR cardinality(v_users) > 1000)::integer,
+            coalesce(cardinality(v_users), 21) <= 20
+                AND (SELECT s.immediate FROM pyrepl.settings s) IS TRUE);
     END IF;
     RETURN NULL;
 END

@@ -56,8 +56,10 @@ BEGIN
         INSERT INTO pyrepl.departure (user_id) SELECT g.id FROM unnest(v_gone) g(id);
     END IF;
     IF v_users IS NOT NULL OR v_everyone THEN
-        INSERT INTO pyrepl.change (users, priority)
-        VALUES (v_users, (v_everyone OR cardinality(v_users) > 1000)::integer);
+        INSERT INTO pyrepl.change (users, priority, immediate)
+        VALUES (v_users, (v_everyone OR cardinality(v_users) > 1000)::integer,
+            coalesce(cardinality(v_users), 21) <= 20
+                AND (SELECT s.immediate FROM pyrepl.settings s) IS TRUE);
     END IF;
     RETURN NULL;
 END

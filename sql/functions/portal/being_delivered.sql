@@ -1,0 +1,20 @@
+-- Which of these users some writer is delivering immediately at this moment. Such a writer
+-- has perhaps not seen that the user belongs to another database, too: a dossier read now
+-- would miss what it is about to commit, and nobody would send it again. So deliver leaves
+-- these users for later. Session locks, as nothing else can be given back at once.
+CREATE OR REPLACE FUNCTION pyrepl.being_delivered(p_users bigint[])
+RETURNS bigint[]
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $being_delivered$
+    SELECT coalesce(array_agg(u.id), '{}')
+    FROM unnest(p_users) u(id)
+    WHERE NOT CASE
+        WHEN pg_try_advisory_lock_shared(1887007344, pyrepl.user_lock(u.id))
+        THEN pg_advisory_unlock_shared(1887007344, pyrepl.user_lock(u.id))
+        ELSE false END;
+$being_delivered$;
+
+COMMENT ON FUNCTION pyrepl.being_delivered(bigint[]) IS
+    'users whose immediate delivery is going on; part of deliver';
+REVOKE ALL ON FUNCTION pyrepl.being_delivered(bigint[]) FROM PUBLIC;

@@ -1,0 +1,80 @@
+-- Immediate delivery, in the writer's COMMIT: the dossiers that this transaction changed go
+-- to the databases that want them at once. Trigger of change, deferred; the first call does
+-- it for all of the transaction's changes. What is not delivered here stays in change, and
+-- a clock, or a later immediate delivery, sends it.
+-- Dossiers are read after the users' locks were taken, in a younger snapshot: so of two
+-- writers of one user the later one sends what both have written. Deliver leaves users
+-- alone whose lock is taken: it might not see what this transaction is about to commit.
+-- Writes: change, and what push_now writes. Locks: users, databases (shared).
+CREATE OR REPLACE FUNCTION pyrepl.deliver_now()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $deliver_now$
+DECLARE
+    v_xid xid8 := pg_current_xact_id();
+    v_users bigint[];
+    v_target record;
+    v_delivered integer[] := '{{}}';
+    v_left pyrepl.change[] := '{{}}';
+BEGIN
+    -- Covered by an earlier call? With constraints set IMMEDIATE there are several rounds.
+    IF extract(epoch FROM NEW.at)
+            <= nullif(current_setting('pyrepl.delivered_at', true), '')::numeric
+        OR current_setting('transaction_isolation') <> 'read committed'
+    THEN
+        RETURN NULL;
+    END IF;
+    PERFORM set_config('pyrepl.delivered_at',
+        extract(epoch FROM clock_timestamp())::text, true);
+    v_users := ARRAY(
+        SELECT DISTINCT u.id FROM pyrepl.change c CROSS JOIN LATERAL unnest(c.users) u(id)
+        WHERE c.xid = v_xid AND c.database_id IS NULL LIMIT 21);
+    IF cardinality(v_users) > 20 THEN
+        RETURN NULL;
+    END IF;
+    BEGIN
+        PERFORM pyrepl.lock_users(v_users);
+    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+        RETURN NULL;
+    END;
+
+    FOR v_target IN
+        SELECT f.database_id, array_agg(DISTINCT f.user_id) AS users
+        FROM pyrepl.change t
+        CROSS JOIN LATERAL (
+            {fan_out}
+        ) f
+        WHERE t.xid = v_xid AND t.users IS NOT NULL AND t.database_id IS NULL
+        GROUP BY f.database_id ORDER BY f.database_id
+    LOOP
+        IF pyrepl.push_now(v_target.database_id, v_target.users) THEN
+            v_delivered := v_delivered || v_target.database_id;
+        ELSE
+            v_left := v_left || ROW(v_xid, v_target.users, NULL, v_target.database_id, 0,
+                NEW.at, false)::pyrepl.change;
+        END IF;
+    END LOOP;
+
+    IF v_delivered <> '{{}}' OR cardinality(v_left) = 0 THEN
+        DELETE FROM pyrepl.change c
+        WHERE c.xid = v_xid AND c.users IS NOT NULL AND c.database_id IS NULL;
+        INSERT INTO pyrepl.change SELECT l.* FROM unnest(v_left) l;
+    END IF;
+    PERFORM pyrepl.stand_in_for_a_clock(t.id)
+    FROM pyrepl.database t WHERE t.delivery = 'immediate'
+        AND t.id = ANY (v_delivered || ARRAY(SELECT l.database_id FROM unnest(v_left) l));
+    RETURN NULL;
+END
+$deliver_now$;
+
+COMMENT ON FUNCTION pyrepl.deliver_now() IS
+    'delivers a transaction''s changes in its COMMIT, where a database wants that';
+REVOKE ALL ON FUNCTION pyrepl.deliver_now() FROM PUBLIC;

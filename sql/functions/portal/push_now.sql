@@ -1,0 +1,62 @@
+-- Push these users to one database from a writer's transaction, if it has immediate
+-- delivery and is well. Returns whether they were delivered; never raises, but when the
+-- writer is cancelled. An error opens the breaker: no more immediate pushes until a probe
+-- has gone through. Part of deliver_now. Writes: health, outbox, and what send writes.
+-- Locks: the database's advisory lock, shared: never waited for.
+CREATE OR REPLACE FUNCTION pyrepl.push_now(p_database integer, p_users bigint[])
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $push_now$
+DECLARE
+    v_database pyrepl.database;
+    v_health pyrepl.health;
+    v_sqlstate text;
+    v_message text;
+    v_hint text;
+BEGIN
+    BEGIN
+        SELECT d.* INTO v_database FROM pyrepl.database d WHERE d.id = p_database;
+        IF v_database.delivery <> 'immediate'
+            OR NOT pg_try_advisory_xact_lock_shared(1887007344, p_database)
+        THEN
+            RETURN false;
+        END IF;
+        -- Read again under the lock: what decides may have changed.
+        SELECT d.* INTO v_database FROM pyrepl.database d WHERE d.id = p_database;
+        SELECT h.* INTO v_health FROM pyrepl.health h WHERE h.database_id = p_database;
+        IF pyrepl.effective_delivery(v_database, v_health) <> 'immediate'
+            OR pyrepl.contract_problem(v_database.contract_id) IS NOT NULL
+            OR EXISTS (SELECT FROM pyrepl.retry r
+                WHERE r.database_id = p_database AND r.user_id = ANY (p_users))
+        THEN
+            RETURN false;
+        END IF;
+        IF current_setting('synchronous_commit') IN ('off', 'local') THEN
+            PERFORM set_config('synchronous_commit', 'on', true);
+        END IF;
+        PERFORM pyrepl.send(v_database, p_users, '{}', NULL, true, '{}');
+        -- What waits for them is delivered, too.
+        DELETE FROM pyrepl.outbox o
+        WHERE o.database_id = p_database AND o.priority IN (0, 1)
+            AND o.user_id = ANY (p_users)
+            AND o.id > pyrepl.outbox_mark_of(p_database, o.priority);
+        RETURN true;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE,
+            v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+    END;
+    -- One writer says so; the others need not wait for that.
+    PERFORM FROM pyrepl.health h
+    WHERE h.database_id = p_database AND h.phase = 'normal' FOR UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        PERFORM pyrepl.note_failure(
+            v_health, v_sqlstate, v_message, nullif(v_hint, ''), NULL);
+    END IF;
+    RETURN false;
+END
+$push_now$;
+
+COMMENT ON FUNCTION pyrepl.push_now(integer, bigint[]) IS
+    'delivers users to one database in a writer''s COMMIT; part of deliver_now';
+REVOKE ALL ON FUNCTION pyrepl.push_now(integer, bigint[]) FROM PUBLIC;
