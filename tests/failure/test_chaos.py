@@ -32,7 +32,7 @@ def forget_what_is_on_its_way(ground: Ground) -> None:
     """Let route take a pair that is being delivered for one that waits."""
     with ground.at_portal() as portal:
         row = portal.execute(
-            "SELECT pg_get_functiondef('pyrepl.route'::regproc)"
+            "SELECT pg_get_functiondef('pyrepl.route_changes'::regproc)"
         ).fetchone()
         assert row
         assert LOCKS in row[0]
