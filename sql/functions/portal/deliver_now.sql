@@ -21,7 +21,8 @@ AS $deliver_now$
 DECLARE
     v_xid xid8 := pg_current_xact_id();
     v_users bigint[];
-    v_target record;
+    v_target pyrepl.change;
+    v_targets pyrepl.change[];
     v_delivered integer[] := '{{}}';
     v_left pyrepl.change[] := '{{}}';
 BEGIN
@@ -42,24 +43,25 @@ BEGIN
     END IF;
     BEGIN
         PERFORM pyrepl.lock_users(v_users);
-    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-        RETURN NULL;
+        SELECT coalesce(array_agg(ROW(v_xid, d.users, NULL, d.database_id, 0, NEW.at,
+            false)::pyrepl.change ORDER BY d.database_id), '{{}}') INTO v_targets
+        FROM (
+            SELECT f.database_id, array_agg(DISTINCT f.user_id) AS users
+            FROM pyrepl.change t
+            CROSS JOIN LATERAL (
+                {fan_out}
+            ) f
+            WHERE t.xid = v_xid AND t.users IS NOT NULL AND t.database_id IS NULL
+            GROUP BY f.database_id) d;
+    EXCEPTION WHEN OTHERS THEN
+        RETURN NULL;  -- a lock that was not to be had, or a migration under way
     END;
 
-    FOR v_target IN
-        SELECT f.database_id, array_agg(DISTINCT f.user_id) AS users
-        FROM pyrepl.change t
-        CROSS JOIN LATERAL (
-            {fan_out}
-        ) f
-        WHERE t.xid = v_xid AND t.users IS NOT NULL AND t.database_id IS NULL
-        GROUP BY f.database_id ORDER BY f.database_id
-    LOOP
+    FOREACH v_target IN ARRAY v_targets LOOP
         IF pyrepl.push_now(v_target.database_id, v_target.users) THEN
             v_delivered := v_delivered || v_target.database_id;
         ELSE
-            v_left := v_left || ROW(v_xid, v_target.users, NULL, v_target.database_id, 0,
-                NEW.at, false)::pyrepl.change;
+            v_left := v_left || v_target;
         END IF;
     END LOOP;
 
@@ -70,7 +72,7 @@ BEGIN
     END IF;
     PERFORM pyrepl.stand_in_for_a_clock(t.id)
     FROM pyrepl.database t WHERE t.delivery = 'immediate'
-        AND t.id = ANY (v_delivered || ARRAY(SELECT l.database_id FROM unnest(v_left) l));
+        AND t.id = ANY (ARRAY(SELECT l.database_id FROM unnest(v_targets) l));
     RETURN NULL;
 END
 $deliver_now$;

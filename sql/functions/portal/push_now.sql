@@ -1,7 +1,8 @@
 -- Push these users to one database from a writer's transaction, if it has immediate
 -- delivery and is well. Returns whether they were delivered; never raises, but when the
--- writer is cancelled. An error opens the breaker: no more immediate pushes until a probe
--- has gone through. Part of deliver_now. Writes: health, outbox, and what send writes.
+-- writer is cancelled. Whatever it raised, the queue finds out why; but where the link
+-- itself has failed, no writer tries for a while. Part of deliver_now.
+-- Writes: health, outbox, and what send writes.
 -- Locks: the database's advisory lock, shared: never waited for.
 CREATE OR REPLACE FUNCTION pyrepl.push_now(p_database integer, p_users bigint[])
 RETURNS boolean
@@ -11,9 +12,6 @@ AS $push_now$
 DECLARE
     v_database pyrepl.database;
     v_health pyrepl.health;
-    v_sqlstate text;
-    v_message text;
-    v_hint text;
 BEGIN
     BEGIN
         SELECT d.* INTO v_database FROM pyrepl.database d WHERE d.id = p_database;
@@ -43,15 +41,15 @@ BEGIN
             AND o.id > pyrepl.outbox_mark_of(p_database, o.priority);
         RETURN true;
     EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE,
-            v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+        IF SQLSTATE !~ '^(08|53|57|58|HV|XX)' THEN
+            RETURN false;
+        END IF;
     END;
     -- One writer says so; the others need not wait for that.
-    PERFORM FROM pyrepl.health h
-    WHERE h.database_id = p_database AND h.phase = 'normal' FOR UPDATE SKIP LOCKED;
+    PERFORM FROM pyrepl.health h WHERE h.database_id = p_database FOR UPDATE SKIP LOCKED;
     IF FOUND THEN
-        PERFORM pyrepl.note_failure(
-            v_health, v_sqlstate, v_message, nullif(v_hint, ''), NULL);
+        UPDATE pyrepl.health h SET stalled_at = clock_timestamp()
+        WHERE h.database_id = p_database;
     END IF;
     RETURN false;
 END
