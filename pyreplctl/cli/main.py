@@ -12,7 +12,7 @@ import psycopg
 import typer
 
 from pyreplctl import __version__
-from pyreplctl.cli import clock, course, dead, delivery, demo, setup, view
+from pyreplctl.cli import clock, course, dead, delivery, demo, setup, verify, view
 from pyreplctl.cli.output import SETTINGS, complain
 from pyreplctl.errors import Error
 
@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(course.app, name="course")
 app.add_typer(dead.app, name="dead")
-for module in (setup, delivery, clock, view, demo):
+for module in (setup, delivery, clock, view, verify, demo):
     module.add_to(app)
 
 _FLAGS = ("--json", "--quiet", "--verbose", "--no-color")
