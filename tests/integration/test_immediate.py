@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from psycopg import IsolationLevel
 
+from pyreplctl import deliveries, status
 from pyreplctl import immediate as mode
-from pyreplctl import status
 from pyreplctl.config import Config
 from pyreplctl.embedded import Cluster
 from pyreplctl.errors import NotSuitable
@@ -297,3 +299,31 @@ def test_a_half_done_switch_leaves_no_role_behind(immediate: Platform) -> None:
     assert course.rows("SELECT FROM pg_roles WHERE rolname = %s", role) == []
     servers = immediate.rows("SELECT srvname::text FROM pg_foreign_server")
     assert servers == [("pyrepl_1",)]
+
+
+def test_a_frozen_course_holds_only_the_writers_that_were_on_their_way(
+    immediate: Platform, new_cluster: NewCluster
+) -> None:
+    server = new_cluster()
+    immediate.course(TOY, delivery="immediate", cluster=server)
+    immediate.member(1, TOY)
+    immediate.member(2, TOY)
+    session = immediate.session(autocommit=True)
+    session.execute("UPDATE auth_user SET first_name = 'warm' WHERE id = 1")
+    server.freeze()
+    with ThreadPoolExecutor(1) as pool:
+        hung = pool.submit(
+            session.execute, "UPDATE auth_user SET first_name = 'hung' WHERE id = 1"
+        )
+        try:
+            until(lambda: immediate.rows("SELECT FROM pg_locks WHERE objsubid = 2"))
+            assert deliveries.deliver(immediate.connection, 1).outcome == "busy"
+            assert effective(immediate) == "queued"
+            immediate.execute("UPDATE auth_user SET last_name = 'free' WHERE id = 2")
+            assert not hung.done()
+        finally:
+            server.thaw()
+        hung.result()
+    immediate.execute("UPDATE pyrepl.health SET retry_at = NULL, stalled_at = NULL")
+    assert immediate.deliver() == {}
+    immediate.assert_equal()
