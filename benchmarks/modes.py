@@ -1,10 +1,10 @@
 """What can happen to a writer, in each delivery mode?
 
-A portal and a server with two course databases, fsync on. One session updates one row of
-one user, again and again; printed is what it waited for UPDATE and COMMIT together, in
-milliseconds: without us, queued and immediate, with the courses well, down and frozen; and
-what it was told where it failed. No worker runs: with immediate delivery a writer then
-also does a clock's work, which is its worst case; a line says so with a clock alive.
+A portal and a server with two course databases, fsync on. One session updates one row
+of one user, again and again; printed is what it waited for UPDATE and COMMIT together,
+in milliseconds: without us, queued and immediate, with the courses well, down and
+frozen; and what it was told where it failed. No worker runs: with immediate delivery a
+writer then also does a clock's work, but where a line says that a clock is alive.
 
     python -m benchmarks.modes [--writes 300] [--freeze 5]
 
@@ -149,7 +149,7 @@ def while_frozen(ground: Ground, seconds: float) -> float:
 
 
 def between_push_and_commit(ground: Ground) -> str:
-    """Kill the course's server once the push is done; return what the writer is told."""
+    """Kill the course's server once the push is done, then commit."""
     writer = ground.writer
     with writer.transaction():
         writer.execute(
