@@ -25,7 +25,7 @@ LOST = "connection lost"
 # of TRUNCATE where capture refuses it.
 ORDINARY = frozenset(
     {
-        *(LOST, "40001", "40P01", "23505", "23503", "55P03", "PR002"),
+        *(LOST, "40001", "40P01", "23505", "23503", "55P03", "55006", "PR002"),
         *("57P01", "57P02", "57P03", "08006", "08001", "08003"),
     }
 )
