@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from psycopg import errors as pg
 from psycopg import sql
 
 from pyreplctl.db import Connection, fetch, value
@@ -109,13 +110,34 @@ def create(connection: Connection, item: Object) -> None:
     """Run the object's SQL and record both hashes, in the open transaction."""
     # Functions refer to each other in both directions.
     connection.execute("SET LOCAL check_function_bodies = off")
-    connection.execute(item.source.encode())
+    try:
+        with connection.transaction():
+            connection.execute(item.source.encode())
+    except (pg.InvalidFunctionDefinition, pg.InvalidTableDefinition):
+        # It returns something else than an earlier version did.
+        drop(connection, item)
+        connection.execute(item.source.encode())
+    # One that took something else in an earlier version is still there beside it.
+    for function in _functions(connection, item)[1:]:
+        connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
     connection.execute(
         "INSERT INTO pyrepl.object (kind, name, source_hash, catalog_hash)"
         " VALUES (%s, %s, %s, %s) ON CONFLICT (kind, name) DO UPDATE"
         " SET source_hash = excluded.source_hash, catalog_hash = excluded.catalog_hash",
         (item.kind, item.name, item.source_hash, _catalog_hash(connection, item)),
     )
+
+
+def _functions(connection: Connection, item: Object) -> list[str]:
+    """Return the signatures under which a function is there, the newest first."""
+    rows = fetch(
+        connection,
+        "SELECT oid::regprocedure::text AS signature FROM pg_proc"
+        " WHERE pronamespace = 'pyrepl'::regnamespace AND proname = %s"
+        " ORDER BY age(xmin)",
+        item.name if item.kind == "function" else None,
+    )
+    return [row["signature"] for row in rows]
 
 
 def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
@@ -153,15 +175,8 @@ def orphans(
 def drop(connection: Connection, item: Object) -> None:
     """Drop a recorded function, view or type, and what stands on it."""
     if item.kind == "function":
-        for row in fetch(
-            connection,
-            "SELECT oid::regprocedure::text AS name, prokind = 'p' AS procedure"
-            " FROM pg_proc"
-            " WHERE pronamespace = 'pyrepl'::regnamespace AND proname = %s",
-            item.name,
-        ):
-            kind = "PROCEDURE" if row["procedure"] else "FUNCTION"
-            connection.execute(f"DROP {kind} {row['name']} CASCADE".encode())
+        for function in _functions(connection, item):
+            connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
     elif item.kind in ("view", "type"):
         connection.execute(
             sql.SQL("DROP {} IF EXISTS {} CASCADE").format(

@@ -498,3 +498,42 @@ def test_an_uninstall_without_yes_does_nothing(
     cli = cli_for(platform.dsn, course_cluster, tmp_path, capsys, monkeypatch)
     assert cli("uninstall").code == 2  # nobody can be asked here
     assert dump(platform.dsn) == before
+
+
+EARLIER: list[LiteralString] = [
+    "CREATE FUNCTION pyrepl.tick(text) RETURNS void LANGUAGE sql AS ''",
+    "DROP FUNCTION pyrepl.unrouted; CREATE FUNCTION pyrepl.unrouted(pg_snapshot)"
+    " RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+]
+
+
+@pytest.mark.parametrize("earlier", EARLIER)
+def test_an_earlier_version_with_another_signature_goes(
+    platform: Platform, earlier: LiteralString
+) -> None:
+    ours: LiteralString = (
+        "SELECT oid::regprocedure::text, prorettype::regtype::text FROM pg_proc"
+        " WHERE pronamespace = 'pyrepl'::regnamespace AND proname IN"
+        " ('tick', 'unrouted') ORDER BY 1"
+    )
+    wanted = platform.rows(ours)
+    platform.execute("SET ROLE pyrepl_owner")
+    platform.execute(earlier)
+    platform.execute("RESET ROLE")
+    platform.execute("UPDATE pyrepl.object SET source_hash = 'earlier'")
+    assert platform.rows(ours) != wanted
+    install(platform.dsn, Config())
+    assert platform.rows(ours) == wanted
+    assert wanting(platform) == {}
+
+
+def test_a_view_of_a_course_may_get_other_columns(platform: Platform) -> None:
+    course = platform.course("c")
+    course.execute("SET ROLE pyrepl_owner")
+    course.execute("DROP VIEW pyrepl.inbox")
+    course.execute("CREATE VIEW pyrepl.inbox AS SELECT NULL::text AS earlier")
+    course.execute("UPDATE pyrepl.object SET source_hash = 'earlier'")
+    refresh(platform.connection, platform.config, course.name, course.dsn)
+    platform.member(1, "c")
+    assert platform.deliver() == {}
+    assert course.users == [1]
