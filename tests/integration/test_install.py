@@ -502,8 +502,9 @@ def test_an_uninstall_without_yes_does_nothing(
 
 EARLIER: list[LiteralString] = [
     "CREATE FUNCTION pyrepl.tick(text) RETURNS void LANGUAGE sql AS ''",
-    "DROP FUNCTION pyrepl.unrouted; CREATE FUNCTION pyrepl.unrouted(pg_snapshot)"
-    " RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    """DROP FUNCTION pyrepl.unrouted;
+    CREATE FUNCTION pyrepl.unrouted(pg_snapshot) RETURNS integer
+    LANGUAGE sql AS 'SELECT 1'""",
 ]
 
 
