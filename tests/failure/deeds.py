@@ -259,7 +259,7 @@ DEEDS: dict[Deed, float] = {
     hand_over: 4,
     delete_user: 4,
     create_user: 12,
-    exchange_names: 0,
+    exchange_names: 5,
     rename: 4,
     give_up_name: 4,
     rekey: 2,
