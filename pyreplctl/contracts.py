@@ -401,6 +401,8 @@ def course_slots(config: Config, contract: Contract) -> Slots:
     held = {c.name for c in contract.user}
     same = [name for name in ("username", "date_joined") if name in held]
     slots["same_person"] = _same(same) if len(same) == 2 else sql.SQL("false")
+    joined = "date_joined" in held
+    slots["same_joined"] = _same(["date_joined"]) if joined else sql.SQL("true")
     slots["same_name"] = _same(same[:1]) if "username" in held else sql.SQL("false")
     slots["user_name_here"] = sql.SQL(
         "u.username::text" if "username" in held else "NULL::text"

@@ -97,6 +97,8 @@ def _refresh_both(
             identity = portal.identity(connection)
             args = (identity, number, row["link_role"], contract.fingerprint, tag)
             course_side.bind(course, *args, row["guard"])
+            # Ids may have been given to others meanwhile: apply is to look closely.
+            course.execute("UPDATE pyrepl.copy SET generation = -1")
             connection.execute(
                 "DELETE FROM pyrepl.chain WHERE database_id = %s", (number,)
             )

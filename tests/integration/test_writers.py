@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from pyreplctl import courses, deliveries, portal
+from pyreplctl.refresh import refresh
 from tests.conftest import NewCourse
 from tests.platform import Connection, Course, Platform
 
@@ -488,6 +489,32 @@ def test_the_same_name_and_date_of_joining_is_the_same_person(
     platform.member(1, TOY)
     settle(platform)
     assert course.rows("SELECT username, reputation FROM auth_user") == [("user1", 500)]
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ("username = 'another', date_joined = now()", ("another", 1)),
+        ("username = 'renamed'", ("renamed", 500)),
+    ],
+    ids=["another person", "the same, renamed"],
+)
+def test_a_course_bound_anew_looks_who_has_an_id_now(
+    platform: Platform, change: LiteralString, left: tuple[str, int]
+) -> None:
+    """After a restore no departure tells that an id was given to somebody else."""
+    course = platform.course(TOY, askbot=True)
+    platform.member(1, TOY)
+    settle(platform)
+    course.execute("UPDATE auth_user SET reputation = 500")
+    platform.connection.execute(f"UPDATE auth_user SET {change}".encode())
+    refresh(platform.connection, platform.config, course.name, course.dsn, rebind=True)
+    settle(platform)
+    assert course.rows("SELECT username, reputation FROM auth_user") == [left]
+    platform.execute("UPDATE auth_user SET username = 'later', date_joined = now()")
+    course.execute("UPDATE auth_user SET reputation = 7")
+    settle(platform)
+    assert course.rows("SELECT username, reputation FROM auth_user") == [("later", 7)]
 
 
 @pytest.mark.parametrize("action", ["CASCADE", "RESTRICT", "SET NULL", "NO ACTION"])

@@ -23,7 +23,9 @@ BEGIN
             OR n.{user_key} IS NOT NULL AND c.generation < n.pyrepl_generation
             AND NOT EXISTS (
                 SELECT FROM {user_table} u
-                WHERE u.{user_key} = c.user_id AND {same_person}));
+                WHERE u.{user_key} = c.user_id AND CASE
+                    -- bound anew: no departure tells who was deleted in the lost time
+                    WHEN c.generation < 0 THEN {same_joined} ELSE {same_person} END));
     IF v_erase <> '{{}}' THEN
         PERFORM pyrepl.erase(v_erase);
     END IF;
