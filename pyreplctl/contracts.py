@@ -340,6 +340,8 @@ def portal_slots(config: Config, contracts: Sequence[Contract]) -> Slots:
         slots[f"{part}_old"] = _listed("o", columns.values())
     named = any(column.name == "username" for column in contracts[0].user)
     slots["user_name"] = sql.SQL("u.username::text" if named else "NULL::text")
+    mailed = any(column.name == "email" for column in contracts[0].user)
+    slots["user_email"] = sql.SQL("u.email::text" if mailed else "NULL::text")
     return slots
 
 

@@ -1,23 +1,26 @@
-"""status."""
+"""status and explain."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from pyreplctl import portal, status
-from pyreplctl.cli.output import SETTINGS, table, talk
+from pyreplctl import explanations, portal, status
+from pyreplctl.cli.output import SETTINGS, count, data, table, talk
 from pyreplctl.db import Connection, connect
+from pyreplctl.explanations import Explanation
 from pyreplctl.status import Clock
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command(name="status")(show_status)
+    app.command(name="explain")(explain_user)
 
 
 def show_status(
@@ -120,3 +123,33 @@ def _age(seconds: float | None) -> str | None:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def explain_user(
+    who: Annotated[
+        str, typer.Argument(metavar="USER", help="An id, a user name or an e-mail.")
+    ],
+) -> None:
+    """Explain how a user stands with each course database.
+
+    Where the user should be, where a copy is, what waits, what failed, and why.
+    """
+    config = SETTINGS.config()
+    with connect(SETTINGS.dsn(config), "the portal") as connection:
+        portal.require_installed(connection)
+        found = explanations.explain(connection, who)
+    data(found, [line for each in found for line in _explained(each)])
+
+
+def _explained(user: Explanation) -> Iterator[str]:
+    name = f" ({user.username})" if user.username else ""
+    yield f"user {user.user_id}{name}" + ("" if user.present else ": not at the portal")
+    if user.unrouted:
+        yield f"  {count(user.unrouted, 'change')} not yet routed"
+    for key in user.unhosted:
+        yield f"  enrolled in {key}, which no course database hosts"
+    for standing in user.databases:
+        yield f"  {standing.database}:"
+        yield from (f"    {sentence}" for sentence in standing.sentences())
+    if not user.databases:
+        yield "  no course database has to do with this user"

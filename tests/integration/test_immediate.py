@@ -183,7 +183,7 @@ def test_where_a_clock_is_alive_writers_do_not_do_its_work(
     def taken_up() -> bool:
         immediate.execute("UPDATE auth_user SET first_name = 'a' WHERE id = 2")
         immediate.execute("UPDATE auth_user SET first_name = 'b' WHERE id = 2")
-        return course.user(1)["first_name"] == "waits"
+        return bool(course.user(1)["first_name"] == "waits")
 
     until(taken_up)
 

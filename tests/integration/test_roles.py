@@ -35,6 +35,7 @@ WORKER = BOTH | {
 MONITOR = BOTH | {
     *("status", "clocks", "members", "unrouted", "last_queued", "waiting"),
     *("compare", "look_again", "strangers", "pending_users", "dead_letters"),
+    *("find_users", "explain_user", "loose_ends"),
 }
 
 

@@ -1,0 +1,31 @@
+-- Users by id, user name or e-mail, the latter two whatever their case. Those whom the
+-- portal has no more are found by id. Not by index: for a person who asks.
+CREATE OR REPLACE FUNCTION pyrepl.find_users(p_who text)
+RETURNS TABLE (user_id bigint, username text, present boolean)
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+AS $find_users$
+DECLARE
+    v_id bigint := CASE WHEN p_who ~ '^[0-9]{{1,18}}$' THEN p_who::bigint END;
+BEGIN
+    RETURN QUERY
+    SELECT u.{user_key}::bigint, {user_name}, true
+    FROM {user_table} u
+    WHERE u.{user_key} = v_id OR lower({user_name}) = lower(p_who)
+        OR lower({user_email}) = lower(p_who)
+    ORDER BY 1 LIMIT 100;
+    IF v_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM {user_table} u WHERE u.{user_key} = v_id)
+    THEN
+        RETURN QUERY SELECT v_id, NULL::text, false;
+    END IF;
+END
+$find_users$;
+
+COMMENT ON FUNCTION pyrepl.find_users(text) IS
+    'users by id, user name or e-mail: what pyreplctl explain begins with';
+REVOKE ALL ON FUNCTION pyrepl.find_users(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.find_users(text) TO pyrepl_monitor;

@@ -1,0 +1,24 @@
+-- What keeps a user's changes from reaching any database: how many changes that name the
+-- user, or everybody, are not routed yet, and enrollments in courses that nobody hosts.
+CREATE OR REPLACE FUNCTION pyrepl.loose_ends(
+    p_user bigint, OUT unrouted bigint, OUT unhosted text[])
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+AS $loose_ends$
+    SELECT (SELECT count(*) FROM pyrepl.change c
+            WHERE c.users IS NULL OR p_user = ANY (c.users)),
+        ARRAY(
+            SELECT e.{enrollment_course}::text FROM {enrollment_table} e
+            WHERE e.{enrollment_user} = p_user AND NOT EXISTS (
+                SELECT FROM pyrepl.hosting h
+                WHERE h.course = e.{enrollment_course} AND h.active)
+            ORDER BY 1);
+$loose_ends$;
+
+COMMENT ON FUNCTION pyrepl.loose_ends(bigint) IS
+    'what of a user reaches no course database yet';
+REVOKE ALL ON FUNCTION pyrepl.loose_ends(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.loose_ends(bigint) TO pyrepl_monitor;
