@@ -1,4 +1,4 @@
-"""Explain: where a user should be, where copies are, what waits, what failed and why."""
+"""Explain a user: where copies should be and are, what waits, what failed, and why."""
 
 from __future__ import annotations
 
