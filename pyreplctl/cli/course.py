@@ -209,12 +209,18 @@ def _tell(done: Registered) -> None:
 
 
 def _clock(connection: Connection) -> str:
-    alive = [c for c in status.read(connection).clocks if c.alive]
+    found = status.read(connection)
+    alive = [c for c in found.clocks if c.alive]
     if alive:
         return f"served by {alive[0].kind} {alive[0].name}"
     dsn = SETTINGS.dsn(SETTINGS.config())
+    waits = (
+        "later changes wait"
+        if any(d.delivery == "queued" for d in found.databases)
+        else "what a writer cannot deliver waits for a later one"
+    )
     return (
-        "no clock is running, so later changes wait. Use pg_cron, where it is there:\n"
+        f"no clock is running, so {waits}. Use pg_cron, where it is there:\n"
         f"  pyreplctl schedule\nor do without. {schedules.without_pg_cron(dsn)}"
     )
 

@@ -14,7 +14,7 @@ from pyreplctl import explanations, portal, status
 from pyreplctl.cli.output import SETTINGS, count, data, table, talk
 from pyreplctl.db import Connection, connect
 from pyreplctl.explanations import Explanation
-from pyreplctl.status import Clock
+from pyreplctl.status import Clock, Database
 
 
 def add_to(app: typer.Typer) -> None:
@@ -69,7 +69,7 @@ def _show(connection: Connection) -> int:
     rows = [
         (
             d.name,
-            d.delivery,
+            _mode(d),
             d.state,
             d.health,
             d.courses,
@@ -123,6 +123,13 @@ def _age(seconds: float | None) -> str | None:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def _mode(database: Database) -> str:
+    """Return the delivery mode, and what it comes to at present if that is another."""
+    if database.effective_delivery == database.delivery:
+        return database.delivery
+    return f"{database.delivery}, now {database.effective_delivery}"
 
 
 def explain_user(

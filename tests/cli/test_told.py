@@ -180,3 +180,13 @@ def test_a_kept_way_in_that_leads_nowhere_asks_for_another(
     given = ("--dsn", "host=127.0.0.1 port=1")
     assert "--dsn gives another" not in cli("course", command, "forum", *given).err
     assert cli("course", command, "forum", "--dsn", forum.dsn).code == 0
+
+
+def test_status_shows_that_immediate_delivery_has_fallen_back(
+    cli: Cli, immediate: Platform
+) -> None:
+    immediate.course(TOY, name="forum", delivery="immediate")
+    cli_at = (*("--portal", immediate.dsn), "status")
+    assert "immediate " in cli(*cli_at).out
+    cli("course", "pause", "forum", "--portal", immediate.dsn)
+    assert "immediate, now queued" in cli(*cli_at).out

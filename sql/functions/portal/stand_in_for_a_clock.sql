@@ -35,6 +35,10 @@ BEGIN
             GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT,
                 v_detail = PG_EXCEPTION_DETAIL;
+            -- Of a failed connection the detail tells host, port and reason.
+            IF v_sqlstate LIKE '08%' AND v_detail <> '' THEN
+                v_message := regexp_replace(v_detail, '\s+', ' ', 'g');
+            END IF;
             v_outcome := 'failed';
         END;
     END LOOP;
