@@ -99,6 +99,7 @@ class Contract:
 def columns_of(connection: Connection, table: str) -> list[Column]:
     """Return the columns of a table in its order; none where there is no table.
 
+    The table is looked for by name, so that no right on its schema is needed.
     Types of other schemas than pg_catalog are qualified, as our functions need them.
     """
     path = value(connection, "SELECT current_setting('search_path')")
@@ -113,7 +114,9 @@ def columns_of(connection: Connection, table: str) -> list[Column]:
             a.atthasdef OR a.attidentity <> '' AS has_default,
             a.attgenerated <> '' AS generated
         FROM pg_attribute a
-        WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
+        JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname || '.' || c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
         ORDER BY a.attnum""",
         table,
     )
@@ -222,6 +225,11 @@ def stored(connection: Connection, number: int) -> Contract:
         " WHERE contract_id = %s ORDER BY part, position",
         number,
     )
+    return from_rows(rows)
+
+
+def from_rows(rows: Sequence[dict[str, str]]) -> Contract:
+    """Return the contract of rows (part, table_name, column_name, type_name)."""
     tables = {row["part"]: row["table_name"] for row in rows}
     columns = {
         part: tuple(
@@ -303,6 +311,12 @@ def table_slots(config: Config) -> Slots:
     )
     own = config.policy.enrollments == "own"
     slots["reaches_copies"] = sql.SQL("t.courses IS NULL" if own else "true")
+    slots["catalog_hash"] = sql.SQL(
+        render(
+            texts("fragments")["catalog_hash"],
+            {"kind": sql.SQL("o.kind"), "name": sql.SQL("o.name")},
+        )
+    )
     slots |= _policy_slots(config)
     slots["fan_out"] = sql.SQL(render(texts("fragments")["fan_out"], slots))
     return slots

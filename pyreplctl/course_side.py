@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from psycopg import sql
 
 from pyreplctl import contracts, guard, objects, portal, removal, rights
 from pyreplctl.config import Config, Guard
-from pyreplctl.contracts import PARTS, Column, Contract
+from pyreplctl.contracts import PARTS, Contract
 from pyreplctl.db import Connection, fetch, value
 from pyreplctl.errors import NotSuitable
 from pyreplctl.locking import Patience
@@ -62,10 +62,11 @@ def prepare(
     rights.create_role(course, "pyrepl_owner", rights.ROLES["pyrepl_owner"])
     if value(course, "SELECT to_regnamespace('pyrepl') IS NULL"):
         course.execute("CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner")
+    changes = rights.mend(course, "course", _roles(course, role))
     _grants(course, config, role)
-    blank = _blank(course, config, contract)
+    blank = blank_of(config, contract, _columns(course, config))
     course.execute("SET LOCAL ROLE pyrepl_owner")
-    changes = portal.bring_migrations(course, "course")
+    changes += portal.bring_migrations(course, "course")
     course.execute("DELETE FROM pyrepl.contract_column")
     with course.cursor() as cursor:
         cursor.executemany(
@@ -92,11 +93,12 @@ def wanted_objects(
     for part in PARTS:
         name = f"{part}_row"
         wanted.append(Object("type", name, contracts.row_type(part, contract, name)))
-    wanted += [
-        Object("function", name, render(text, slots))
-        for name, text in texts("functions/course").items()
-        if name != "guard"
-    ]
+    for folder in ("functions/both", "functions/course"):
+        wanted += [
+            Object("function", name, render(text, slots))
+            for name, text in texts(folder).items()
+            if name != "guard"
+        ]
     wanted += guard.functions(config, contract)
     triggers = texts("triggers/course")
     wanted += [
@@ -104,6 +106,15 @@ def wanted_objects(
         for name, text in texts("views/course").items()
     ]
     return wanted
+
+
+def expected_objects(
+    config: Config, contract: Contract, role: str, held: Mapping[str, UserColumn]
+) -> list[Object]:
+    """Return all objects that a course should have, the guard's triggers too."""
+    blank = blank_of(config, contract, held)
+    wanted = wanted_objects(config, contract, role, blank)
+    return wanted + guard.triggers(config)
 
 
 def bind(
@@ -135,6 +146,15 @@ def remove(course: Connection, roles: Sequence[str]) -> list[Change]:
     return changes + removal.drop_all(course, [*roles, "pyrepl_owner"])
 
 
+def _roles(course: Connection, role: str) -> dict[str, bool]:
+    """Return the roles of ours at a course, and whether each logs in."""
+    rows = course.execute(
+        "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)",
+        (rights.link_roles(role),),
+    )
+    return {"pyrepl_owner": False} | {row[0]: True for row in rows}
+
+
 def _grants(course: Connection, config: Config, role: str) -> None:
     wanted = ("SELECT", "INSERT", "UPDATE", "DELETE")
     for table in contracts.table_names(config):
@@ -164,14 +184,18 @@ def _grants(course: Connection, config: Config, role: str) -> None:
     )
 
 
-def _blank(course: Connection, config: Config, contract: Contract) -> sql.Composed:
-    """Return the assignments that make a user row nobody's, and inactive.
+@dataclass(frozen=True)
+class UserColumn:
+    """What decides how a column of the user table becomes nobody's."""
 
-    NULL where that is allowed, else what is empty in the column's type; a text that
-    must be unique gets the id.
-    """
-    table = config.tables.user
-    held = {c.name: c for c in contracts.columns_of(course, table.name)}
+    type: str
+    not_null: bool
+    unique: bool
+
+
+def _columns(course: Connection, config: Config) -> dict[str, UserColumn]:
+    """Return the columns of a course's user table."""
+    name = config.tables.user.name
     unique = {
         row["name"]
         for row in fetch(
@@ -182,22 +206,38 @@ def _blank(course: Connection, config: Config, contract: Contract) -> sql.Compos
             "   WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid"
             "   AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum))"
             " WHERE i.indrelid = to_regclass(%s) AND i.indisunique",
-            table.name,
+            name,
         )
     }
+    return {
+        column.name: UserColumn(column.type, column.not_null, column.name in unique)
+        for column in contracts.columns_of(course, name)
+    }
+
+
+def blank_of(
+    config: Config, contract: Contract, held: Mapping[str, UserColumn]
+) -> sql.Composed:
+    """Return the assignments that make a user row nobody's, and inactive.
+
+    NULL where that is allowed, else what is empty in the column's type; a text that
+    must be unique gets the id.
+    """
+    key = config.tables.user.key
     assignments = [
         sql.SQL("{} = {}").format(column.identifier, sql.SQL(blank))
         for column in contract.user
-        if column.name != table.key
-        and (blank := _empty(held[column.name], column.name in unique, table.key))
+        if column.name != key
+        and column.name in held
+        and (blank := _empty(held[column.name], key))
     ]
     return sql.SQL(", ").join(assignments)
 
 
-def _empty(column: Column, unique: bool, key: str) -> str | None:
+def _empty(column: UserColumn, key: str) -> str | None:
     if column.type.endswith(("character varying", "text", "citext", "bpchar")):
         quoted = sql.Identifier("u", key).as_string()
-        return f"'~erased~' || {quoted}" if unique else "''"
+        return f"'~erased~' || {quoted}" if column.unique else "''"
     if not column.not_null:
         return "NULL"
     return {

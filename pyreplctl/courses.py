@@ -17,6 +17,7 @@ from pyreplctl.db import (
     value,
 )
 from pyreplctl.errors import UsageError
+from pyreplctl.links import Way
 from pyreplctl.objects import Change
 
 
@@ -155,9 +156,45 @@ def rotate_password(connection: Connection, name: str, dsn: str | None = None) -
         entered(connection, number, name, dsn) as course,
         delivery_stopped(connection, number),
     ):
-        for way in links.ways(connection, number):
-            password = links.new_password(connection, way)
-            links.set_role_password(course, way.role, password)
+        new_passwords(connection, course, links.ways(connection, number))
+
+
+def mend_links(connection: Connection, number: int) -> tuple[list[Change], list[Way]]:
+    """Make again what the links of a course database have lost.
+
+    Returns what that was, and which links need a new password.
+    """
+    row = fetch(
+        connection,
+        "SELECT link, link_role, delivery FROM pyrepl.database WHERE id = %s",
+        number,
+    )[0]
+    held = links.ways(connection, number)
+    wanted = [Way(number, row["link_role"])]
+    if row["delivery"] == "immediate" or any(way.immediate for way in held):
+        role = links.immediate_role(row["link_role"])
+        wanted.append(Way(number, role, immediate=True))
+    changes: list[Change] = []
+    closed = []
+    for way in wanted:
+        if way in held:
+            changes += links.mend(connection, way)
+        else:
+            links.create(connection, way, parameters(row["link"]))
+            changes.append(Change(f"server {way.server}", "created"))
+        if way not in held or not links.has_password(connection, way):
+            closed.append(way)
+    return changes, closed
+
+
+def new_passwords(
+    connection: Connection, course: Connection, ways: Sequence[Way]
+) -> list[Change]:
+    """Give links new passwords, in the mapping and at the course."""
+    for way in ways:
+        password = links.new_password(connection, way)
+        links.set_role_password(course, way.role, password)
+    return [Change(f"password of {way.server}", "replaced") for way in ways]
 
 
 def set_guard(

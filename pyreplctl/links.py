@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from psycopg import sql
 
-from pyreplctl.db import Connection, parameters, value
+from pyreplctl import rights
+from pyreplctl.db import Connection, fetch, parameters, value
 from pyreplctl.errors import UsageError
+from pyreplctl.objects import Change
+from pyreplctl.rights import CONNECTION_LIMIT, IMMEDIATE
 from pyreplctl.sources import Slots, render, texts
-
-CONNECTION_LIMIT = 50
-IMMEDIATE = "_immediate"
 
 # What libpq and postgres_fdw take as options of a server, and we pass through.
 _PASSED = frozenset(
@@ -133,7 +135,7 @@ class Way:
 
 def roles(role: str) -> list[str]:
     """Return the roles of both links of a course database, given the link role."""
-    return [immediate_role(role), role]
+    return rights.link_roles(role)
 
 
 def immediate_role(role: str) -> str:
@@ -159,10 +161,7 @@ def create(portal: Connection, way: Way, link: dict[str, str]) -> str:
 
 def link_sql(way: Way, link: dict[str, str]) -> str:
     """Return the SQL that links the portal to a course database, without password."""
-    options = _DEFAULTS | {"application_name": f"pyreplctl link {way.suffix}"}
-    if way.immediate:
-        options |= _HURRIED
-    options |= link
+    options = _defaults(way) | link
     listed = sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(name), sql.Literal(text))
         for name, text in options.items()
@@ -174,11 +173,155 @@ def link_sql(way: Way, link: dict[str, str]) -> str:
     }
     slots |= {
         name: sql.Identifier(f"{name}_{way.suffix}")
-        for name in ("inbox", "unsettled", "digest", "account")
+        for name in ("inbox", "unsettled", "digest", "account", "structure")
     }
     found = texts("links")
-    parts = [found["link"]] + ([] if way.immediate else [found["verification"]])
-    return "\n".join(render(part, slots) for part in parts)
+    names = ["link"] if way.immediate else ["link", "verification", "structure"]
+    return "\n".join(render(found[name], slots) for name in names)
+
+
+def _defaults(way: Way) -> dict[str, str]:
+    named = {"application_name": f"pyreplctl link {way.suffix}"}
+    return _DEFAULTS | named | (_HURRIED if way.immediate else {})
+
+
+_FOREIGN_TABLE = re.compile(
+    r"CREATE FOREIGN TABLE pyrepl\.\"(\w+)\" \(\n(.*?)\n\) SERVER \"(\w+)\""
+    r" OPTIONS \(schema_name '(\w+)', table_name '(\w+)'\);\nCOMMENT [^;]*;",
+    re.DOTALL,
+)
+
+
+def foreign_tables(way: Way) -> dict[str, tuple[str, str]]:
+    """Return the foreign tables of a link: how the catalog has each, and its SQL."""
+    found = {}
+    for match in _FOREIGN_TABLE.finditer(link_sql(way, {})):
+        name, columns, server, schema, table = match.groups()
+        listed = [column.strip().rstrip(",") for column in columns.splitlines()]
+        held = [server, f"{{schema_name={schema},table_name={table}}}", *listed]
+        found[name] = ("\n".join(held), match[0])
+    return found
+
+
+_SETTING = re.compile(r"-c (\w+)=(\S+)")
+
+
+def lost_options(way: Way, held: Mapping[str, str]) -> dict[str, str]:
+    """Return the options that a server of ours has lost, as they should be.
+
+    Another host, or another time-out than ours, is the administrator's business; none
+    is not: a course that hangs would hang the portal.
+    """
+    lost = {}
+    for name, wanted in _defaults(way).items():
+        if name == "options":
+            given = dict(_SETTING.findall(held.get(name, "")))
+            settings = dict(_SETTING.findall(wanted))
+            wrong = {
+                setting: text
+                for setting, text in settings.items()
+                if setting not in given
+                or (setting.endswith("timeout") and _is_zero(given[setting]))
+                or (not setting.endswith("timeout") and given[setting] != text)
+            }
+            if wrong:
+                kept = given | wrong
+                lost[name] = " ".join(f"-c {k}={v}" for k, v in kept.items())
+        elif name != "application_name" and _is_zero(held.get(name, "0")):
+            lost[name] = wanted
+    return lost
+
+
+def _is_zero(text: str) -> bool:
+    return re.fullmatch(r"0+\s*[a-z]*", text) is not None
+
+
+def options_sql(way: Way, held: Mapping[str, str], lost: Mapping[str, str]) -> str:
+    """Return the statement that gives a server its lost options back."""
+    listed = sql.SQL(", ").join(
+        sql.SQL("{} {} {}").format(
+            sql.SQL("SET" if name in held else "ADD"),
+            sql.Identifier(name),
+            sql.Literal(text),
+        )
+        for name, text in lost.items()
+    )
+    statement = sql.SQL("ALTER SERVER {} OPTIONS ({})")
+    return statement.format(sql.Identifier(way.server), listed).as_string()
+
+
+def mend(portal: Connection, way: Way) -> list[Change]:
+    """Bring back what a link has lost but its server and its password."""
+    changes = []
+    held = server_options(portal, way)
+    if lost := lost_options(way, held):
+        portal.execute(options_sql(way, held, lost).encode())
+        changes.append(Change(f"server {way.server}", "replaced", ", ".join(lost)))
+    changes += _mend_mappings(portal, way)
+    for name, (wanted, statement) in foreign_tables(way).items():
+        query = "SELECT held FROM pyrepl.link_rows() WHERE kind = %s AND name = %s"
+        found = value(portal, query, "foreign table", name)
+        if found == wanted:
+            continue
+        table = sql.Identifier("pyrepl", name)
+        portal.execute(sql.SQL("DROP FOREIGN TABLE IF EXISTS {}").format(table))
+        portal.execute(statement.encode())
+        state = "created" if found is None else "replaced"
+        changes.append(Change(f"foreign table {name}", state))
+    return changes
+
+
+def _mend_mappings(portal: Connection, way: Way) -> list[Change]:
+    server = sql.Identifier(way.server)
+    rows = fetch(
+        portal,
+        "SELECT usename::text AS name, (SELECT o.option_value FROM"
+        " pg_options_to_table(umoptions) o WHERE o.option_name = 'user') AS role"
+        " FROM pg_user_mappings WHERE srvname = %s",
+        way.server,
+    )
+    held = {row["name"]: row["role"] for row in rows}
+    changes = []
+    for name in held.keys() - {"pyrepl_owner"}:
+        whom = sql.SQL("PUBLIC") if name == "public" else sql.Identifier(name)
+        drop = sql.SQL("DROP USER MAPPING FOR {} SERVER {}")
+        portal.execute(drop.format(whom, server))
+        changes.append(Change(f"mapping of {name} at {way.server}", "dropped"))
+    if "pyrepl_owner" not in held:
+        statement = sql.SQL(
+            "CREATE USER MAPPING FOR pyrepl_owner SERVER {} OPTIONS (user {})"
+        )
+    elif held["pyrepl_owner"] != way.role:
+        statement = sql.SQL(
+            "ALTER USER MAPPING FOR pyrepl_owner SERVER {} OPTIONS (SET user {})"
+        )
+    else:
+        return changes
+    portal.execute(statement.format(server, sql.Literal(way.role)))
+    return [*changes, Change(f"mapping {way.server}", "replaced")]
+
+
+def has_password(portal: Connection, way: Way) -> bool:
+    """Tell whether the mapping of a link holds a password."""
+    return bool(
+        value(
+            portal,
+            "SELECT 1 FROM pg_user_mappings m, pg_options_to_table(m.umoptions) o"
+            " WHERE m.srvname = %s AND m.usename = 'pyrepl_owner'"
+            " AND o.option_name = 'password'",
+            way.server,
+        )
+    )
+
+
+def server_options(portal: Connection, way: Way) -> dict[str, str]:
+    """Return the options of a link's server."""
+    rows = portal.execute(
+        "SELECT o.option_name, o.option_value FROM pg_foreign_server s,"
+        " pg_options_to_table(s.srvoptions) o WHERE s.srvname = %s",
+        (way.server,),
+    )
+    return dict(rows.fetchall())
 
 
 def new_password(portal: Connection, way: Way) -> str:

@@ -16,6 +16,7 @@ from psycopg import errors as pg
 from psycopg import sql
 
 from pyreplctl.db import Connection, fetch, value
+from pyreplctl.sources import texts
 
 
 @dataclass(frozen=True)
@@ -44,35 +45,20 @@ class Change:
     detail: str = ""
 
 
-_CATALOG_HASH = {
-    "function": """
-        SELECT md5(string_agg(concat_ws('|', pg_get_functiondef(p.oid), p.proacl::text,
-            pg_get_userbyid(p.proowner)), '|' ORDER BY p.oid))
-        FROM pg_proc p
-        WHERE p.pronamespace = to_regnamespace('pyrepl') AND p.proname = %s""",
-    "view": """
-        SELECT md5(concat_ws('|', pg_get_viewdef(c.oid), c.relacl::text,
-            pg_get_userbyid(c.relowner), (SELECT string_agg(pg_get_triggerdef(t.oid)
-                || t.tgenabled::text, '|') FROM pg_trigger t WHERE t.tgrelid = c.oid)))
-        FROM pg_class c
-        WHERE c.relnamespace = to_regnamespace('pyrepl') AND c.relkind = 'v'
-            AND c.relname = %s""",
-    "type": """
-        SELECT md5(string_agg(concat_ws('|', a.attname, format_type(a.atttypid, -1)),
-            '|' ORDER BY a.attnum))
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-        WHERE c.relnamespace = to_regnamespace('pyrepl') AND c.relkind = 'c'
-            AND c.relname = %s""",
-    "triggers": """
-        SELECT md5(string_agg(concat_ws('|', pg_get_triggerdef(t.oid), t.tgenabled), '|'
-            ORDER BY t.tgname))
-        FROM pg_trigger t
-        WHERE t.tgrelid = to_regclass(%s) AND t.tgname LIKE 'pyrepl\\_%%'""",
-}
-
-
 def _catalog_hash(connection: Connection, item: Object) -> str | None:
-    found: str | None = value(connection, _CATALOG_HASH[item.kind], item.name)
+    """Return the hash of what the catalog holds, whatever the session's search_path."""
+    text = sql.SQL(texts("fragments")["catalog_hash"])
+    hashed = text.format(kind=sql.Literal(item.kind), name=sql.Literal(item.name))
+    query = sql.SQL(
+        "SELECT set_config('pyrepl.path', current_setting('search_path'), true),"
+        " set_config('search_path', 'pg_catalog, pg_temp', true);"
+        " SELECT {};"
+        " SELECT set_config('search_path', current_setting('pyrepl.path'), true)"
+    ).format(hashed)
+    cursor = connection.execute(query)
+    cursor.nextset()
+    row = cursor.fetchone()
+    found: str | None = row[0] if row else None
     return found
 
 
@@ -140,6 +126,29 @@ def _functions(connection: Connection, item: Object) -> list[str]:
     return [row["signature"] for row in rows]
 
 
+_RIGHTS_OF_OTHERS = {
+    "function": """
+        SELECT format('REVOKE ALL ON ROUTINE %%s FROM %%s CASCADE', p.oid::regprocedure,
+            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+        FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+        WHERE p.pronamespace = 'pyrepl'::regnamespace AND p.proname = %s
+            AND a.grantee <> p.proowner""",
+    "view": """
+        SELECT format('REVOKE ALL ON TABLE %%s FROM %%s CASCADE', c.oid::regclass,
+            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+        FROM pg_class c, aclexplode(c.relacl) a
+        WHERE c.relnamespace = 'pyrepl'::regnamespace AND c.relname = %s
+            AND a.grantee <> c.relowner""",
+}
+
+
+def _revoke(connection: Connection, item: Object) -> None:
+    """Take all rights from others; the source gives again whom it gives."""
+    if query := _RIGHTS_OF_OTHERS.get(item.kind):
+        for (statement,) in connection.execute(query.encode(), (item.name,)).fetchall():
+            connection.execute(statement.encode())
+
+
 def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
     """Create or replace what is not current; return one change an object."""
     changes = []
@@ -149,6 +158,8 @@ def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
         if anew and item.kind == "function" and found == "current":
             # Open sessions have it compiled with a type that is no more.
             found = "outdated"
+        if found == "edited":
+            _revoke(connection, item)
         if found != "current":
             create(connection, item)
         anew = anew or (item.kind == "type" and found not in ("current", "missing"))

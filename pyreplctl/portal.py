@@ -7,7 +7,15 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from pyreplctl import __version__, contracts, migrate, objects, rights, suitability
+from pyreplctl import (
+    __version__,
+    contracts,
+    migrate,
+    objects,
+    removal,
+    rights,
+    suitability,
+)
 from pyreplctl.config import Config
 from pyreplctl.contracts import PARTS, Contract
 from pyreplctl.db import Connection, connect, fetch, value
@@ -24,12 +32,25 @@ def install(dsn: str, config: Config, patience: Patience | None = None) -> list[
     table, under a lock time-out, so that no writer waits for us long. Can be run again
     at any point.
     """
-    with connect(dsn, "the portal") as connection, install_lock(connection):
+    with connect(dsn, "the portal") as connection:
+        return install_by(connection, config, patience)
+
+
+def install_by(
+    connection: Connection, config: Config, patience: Patience | None = None
+) -> list[Change]:
+    """Do the same by a connection that is open."""
+    with install_lock(connection):
         suitability.check_portal(connection, config)
         with connection.transaction():
             changes = _prepare(connection, config)
+        patience = patience or Patience()
         for item in _triggers(config):
-            changes.append(bring_triggers(connection, item, patience or Patience()))
+            changes.append(bring_triggers(connection, item, patience))
+        # Those of a table that is watched no longer would go on writing changes.
+        for item in objects.orphans(connection, _triggers(config), "triggers"):
+            changes += removal.drop_triggers(connection, patience, item.name)
+            objects.drop(connection, item)
         return changes
 
 
@@ -46,6 +67,8 @@ def check(dsn: str, config: Config) -> list[Change]:
             for item in _triggers(config):
                 state = objects.state(connection, item)
                 changes.append(Change(str(item), "unchanged", state))
+            for item in objects.orphans(connection, _triggers(config), "triggers"):
+                changes.append(Change(str(item), "dropped", "orphan"))
     return [
         Change(change.object, change.detail or "missing")
         for change in changes
@@ -56,6 +79,7 @@ def check(dsn: str, config: Config) -> list[Change]:
 def _prepare(connection: Connection, config: Config) -> list[Change]:
     changes = _roles(connection)
     changes += _schema(connection)
+    changes += rights.mend(connection, "portal", dict.fromkeys(rights.ROLES, False))
     changes += _grants(connection, config)
     connection.execute("SET LOCAL ROLE pyrepl_owner")
     changes += bring_migrations(connection, "portal")
@@ -72,7 +96,7 @@ def _prepare(connection: Connection, config: Config) -> list[Change]:
     changes.append(Change(f"contract {contract.short}", state))
     wanted = wanted_objects(connection, config, contract, used)
     changes += objects.bring(connection, wanted)
-    for item in objects.orphans(connection, [*wanted, *_triggers(config)]):
+    for item in objects.orphans(connection, wanted, "function", "view", "type"):
         objects.drop(connection, item)
         changes.append(Change(str(item), "dropped", "orphan"))
     return changes
@@ -177,7 +201,8 @@ def planned_objects(
     connection: Connection, config: Config, contract: Contract
 ) -> list[Object]:
     """Return what install would create where nothing is registered yet."""
-    return _own_objects(connection, config, contract, []) + _triggers(config)
+    held = columns_held(connection, config)
+    return _own_objects(config, contract, [], held) + _triggers(config)
 
 
 def wanted_objects(
@@ -187,25 +212,51 @@ def wanted_objects(
     used: Sequence[Contract],
 ) -> list[Object]:
     """Return all types and functions that the portal should have."""
-    wanted = _own_objects(connection, config, contract, used)
-    for row in fetch(
-        connection, "SELECT id, contract_id FROM pyrepl.database ORDER BY id"
-    ):
-        agreed = contracts.stored(connection, row["contract_id"])
-        wanted += database_objects(connection, config, agreed, row["id"])
+    agreed = {
+        row["id"]: contracts.stored(connection, row["contract_id"])
+        for row in fetch(
+            connection, "SELECT id, contract_id FROM pyrepl.database ORDER BY id"
+        )
+    }
+    held = columns_held(connection, config)
+    wanted = _own_objects(config, contract, used, held)
+    for number, each in agreed.items():
+        wanted += database_objects(connection, config, each, number)
     return wanted
 
 
-def _own_objects(
+def expected_objects(
     connection: Connection,
     config: Config,
     contract: Contract,
-    used: Sequence[Contract],
+    agreed: dict[int, Contract],
 ) -> list[Object]:
-    held = {
+    """Return all objects that the portal should have, triggers too; reads no table.
+
+    `agreed` are the contracts of the course databases by number.
+    """
+    used = {each.fingerprint: each for each in agreed.values()}
+    held = columns_held(connection, config)
+    wanted = _own_objects(config, contract, list(used.values()), held)
+    for number, each in agreed.items():
+        wanted += database_objects(connection, config, each, number)
+    return wanted + _triggers(config)
+
+
+def columns_held(connection: Connection, config: Config) -> dict[str, set[str]]:
+    """Return the names of the columns that the three tables have on the portal."""
+    return {
         part: {c.name for c in contracts.columns_of(connection, table)}
         for part, table in zip(PARTS, contracts.table_names(config), strict=True)
     }
+
+
+def _own_objects(
+    config: Config,
+    contract: Contract,
+    used: Sequence[Contract],
+    held: dict[str, set[str]],
+) -> list[Object]:
     compared = [contract, *(_only(old, held) for old in used)]
     slots = contracts.portal_slots(config, compared)
     wanted = []
@@ -215,7 +266,7 @@ def _own_objects(
             name = f"{part}_row_{each.short}"
             source = contracts.row_type(part, each, name)
             wanted.append(Object("type", name, source))
-    for folder in ("functions/portal", "triggers/portal"):
+    for folder in ("functions/both", "functions/portal", "triggers/portal"):
         wanted += [
             Object("function", name, render(text, slots))
             for name, text in texts(folder).items()
@@ -244,8 +295,8 @@ def database_objects(
         Object("function", f"truth_{number}", render(found["truth"], slots)),
     ]
     immediate = f"{number}_immediate"
-    query = "SELECT to_regclass(%s) IS NOT NULL"
-    if value(connection, query, f"pyrepl.inbox_{immediate}"):
+    query = "SELECT 1 FROM pg_foreign_server WHERE srvname = %s"
+    if value(connection, query, f"pyrepl_{immediate}"):
         slots["push"] = sql.Identifier(f"push_{immediate}")
         slots["inbox"] = sql.Identifier(f"inbox_{immediate}")
         source = render(found["push"], slots)

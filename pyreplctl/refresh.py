@@ -115,6 +115,9 @@ def _refresh_both(
     connection.execute(
         "UPDATE pyrepl.health SET retry_at = NULL WHERE database_id = %s", (number,)
     )
+    mended, closed = courses.mend_links(connection, number)
+    with driver_errors("the course database"):
+        changes += mended + courses.new_passwords(connection, course, closed)
     wanted = portal.database_objects(connection, config, contract, number)
     changes += objects.bring(connection, wanted)
     if changed or rebind:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from psycopg import errors as pg
 from psycopg import sql
 
-from pyreplctl.db import Connection, value
+from pyreplctl import tables
+from pyreplctl.db import Connection, fetch, value
+from pyreplctl.objects import Change
+from pyreplctl.sources import texts
 
 ROLES = {
     "pyrepl_owner": "owns everything in schema pyrepl",
     "pyrepl_worker": "may run the functions of the clock, and read nothing",
     "pyrepl_monitor": "may look at status and verify, and change nothing",
 }
+
+CONNECTION_LIMIT = 50
+IMMEDIATE = "_immediate"
 
 
 def create_role(connection: Connection, role: str, comment: str) -> None:
@@ -63,3 +69,76 @@ def grant_table(
             )
             state = "created"
     return state
+
+
+def link_roles(role: str) -> list[str]:
+    """Return the roles of both links of a course database, given the link role."""
+    return [f"{role}{IMMEDIATE}", role]
+
+
+_ATTRIBUTES = {
+    "rolsuper": "NOSUPERUSER",
+    "rolcreaterole": "NOCREATEROLE",
+    "rolcreatedb": "NOCREATEDB",
+    "rolreplication": "NOREPLICATION",
+    "rolbypassrls": "NOBYPASSRLS",
+}
+
+
+def mend(connection: Connection, side: str, roles: Mapping[str, bool]) -> list[Change]:
+    """Take away what others may do with ours, and what our roles may do besides.
+
+    `roles` says which there are, and whether each logs in. Rights on functions and
+    views are not looked at: their sources give these. Returns what was changed.
+    """
+    changes = []
+    if value(connection, "SELECT to_regclass('pyrepl.object') IS NOT NULL"):
+        # Owners first: only an owner can take rights away.
+        for name in ("foreign_owners", "foreign_rights"):
+            query = sql.SQL(texts("fragments")[name]).format()
+            for row in fetch(connection, query):
+                if row["kind"] != "table" or row["name"] in tables.definitions(side):
+                    changes += _run(connection, row)
+    for role, logs_in in roles.items():
+        for statement in _too_much(connection, role, logs_in=logs_in):
+            connection.execute(statement)
+            changes.append(Change(f"role {role}", "replaced", "edited"))
+    return changes
+
+
+def _run(connection: Connection, row: dict[str, str]) -> list[Change]:
+    try:
+        with connection.transaction():
+            connection.execute(row["statement"].encode())
+    except pg.InsufficientPrivilege:
+        # Whether it is needed will be seen: what is to be replaced must be ours.
+        return []
+    return [Change(f"{row['kind']} {row['name']}", "replaced", "edited")]
+
+
+def _too_much(
+    connection: Connection, role: str, *, logs_in: bool
+) -> list[sql.Composed]:
+    held = fetch(connection, "SELECT * FROM pg_roles WHERE rolname = %s", role)[0]
+    wrong = [text for name, text in _ATTRIBUTES.items() if held[name]]
+    if held["rolcanlogin"] != logs_in:
+        wrong.append("LOGIN" if logs_in else "NOLOGIN")
+    if logs_in and held["rolconnlimit"] == -1:
+        wrong.append(f"CONNECTION LIMIT {CONNECTION_LIMIT}")
+    name = sql.Identifier(role)
+    statements = [
+        sql.SQL("ALTER ROLE {} {}").format(name, sql.SQL(" ".join(wrong)))
+        for _ in wrong[:1]
+    ]
+    memberships = fetch(
+        connection,
+        "SELECT m.rolname::text AS name FROM pg_auth_members a"
+        " JOIN pg_roles m ON m.oid = a.roleid WHERE a.member = %s"
+        " AND (m.rolname = 'pyrepl_owner' OR %s AND m.rolname NOT LIKE 'pyrepl\\_%%')",
+        held["oid"],
+        logs_in,
+    )
+    return statements + [
+        sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(row["name"]), name)
+        for row in memberships
+    ]

@@ -61,7 +61,7 @@ def _portal_roles(config: Config) -> list[str]:
 def _course_roles(connection: Connection, config: Config) -> list[str]:
     role = sql.Identifier(_LINK_ROLE).as_string(connection)
     return [
-        f"CREATE ROLE {role} LOGIN CONNECTION LIMIT {links.CONNECTION_LIMIT}",
+        f"CREATE ROLE {role} LOGIN CONNECTION LIMIT {rights.CONNECTION_LIMIT}",
         "CREATE ROLE pyrepl_owner NOLOGIN",
         "CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner",
         *_table_grants(config, "SELECT, INSERT, UPDATE, DELETE"),

@@ -113,6 +113,18 @@ def clocks(connection: Connection) -> list[Clock]:
     )
 
 
+def age(seconds: float) -> str:
+    """Return a length of time in words.
+
+    >>> age(59.6), age(3600.0), age(200000.0)
+    ('60 s', '60 min', '2 d')
+    """
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 @dataclass(frozen=True)
 class Waited:
     """What is left when a wait ends, and `why`; `skipped` are paused databases."""

@@ -117,12 +117,7 @@ def _ago(clock: Clock) -> str:
 
 
 def _age(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return None if seconds is None else status.age(seconds)
 
 
 def _mode(database: Database) -> str:

@@ -34,6 +34,7 @@ WORKER = BOTH | {
 }
 MONITOR = BOTH | {
     *("status", "clocks", "members", "unrouted", "last_queued", "waiting"),
+    *("structure", "course_structure", "agreements", "contract_columns"),
     *("compare", "look_again", "strangers", "pending_users", "dead_letters"),
     *("find_users", "explain_user", "loose_ends"),
 }
@@ -237,10 +238,12 @@ def test_the_link_role_sees_digests_and_no_table(
 ) -> None:
     administrator = deployed.course.connection
     deployed.platform.deliver()
-    assert readable(link, administrator) == {"inbox", "digest", "account", "unsettled"}
+    assert readable(link, administrator) == {
+        *("inbox", "digest", "account", "unsettled", "structure"),
+    }
     assert writable(link, administrator) == {("inbox", "UPDATE")}
     assert value(link, "SELECT count(*) FROM pyrepl.digest") == 3
-    assert runnable(link) == {"digest_rows", "account_rows"}
+    assert runnable(link) == {"digest_rows", "account_rows", "structure_rows"}
     for statement in (
         "SELECT pyrepl.erase('{1}')",
         "CREATE TABLE pyrepl.mine ()",

@@ -1,0 +1,29 @@
+-- What is odd about the owner of an object and about who has rights on it, in words; NULL
+-- where nothing is. Roles of ours may have rights on our functions and views (what they
+-- should have is in the hash of those), and none on tables.
+CREATE OR REPLACE FUNCTION pyrepl.odd_rights(
+    p_owner oid, p_rights aclitem[], p_ours_may boolean)
+RETURNS text
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $odd_rights$
+    SELECT nullif(concat_ws('; ',
+        CASE WHEN p_owner <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = 'pyrepl_owner')
+            THEN format('belongs to %I', pg_get_userbyid(p_owner)) END,
+        (
+            SELECT string_agg(format('%s may %s', g.grantee, g.rights), '; '
+                ORDER BY g.grantee)
+            FROM (
+                SELECT coalesce(r.rolname::text, 'PUBLIC') AS grantee,
+                    string_agg(DISTINCT a.privilege_type, ', ') AS rights
+                FROM aclexplode(p_rights) a
+                LEFT JOIN pg_roles r ON r.oid = a.grantee
+                WHERE a.grantee <> p_owner AND coalesce(r.rolname, '') <> 'pyrepl_owner'
+                    AND NOT (p_ours_may AND coalesce(r.rolname, '') LIKE 'pyrepl\_%')
+                GROUP BY 1) g)), '');
+$odd_rights$;
+
+COMMENT ON FUNCTION pyrepl.odd_rights(oid, aclitem[], boolean) IS
+    'an owner that is not ours, and rights of others, in words';
+REVOKE ALL ON FUNCTION pyrepl.odd_rights(oid, aclitem[], boolean) FROM PUBLIC;

@@ -1,0 +1,16 @@
+-- What a course database tells of its own structure, over its link: which is tried by that.
+CREATE OR REPLACE FUNCTION pyrepl.course_structure(p_database integer)
+RETURNS TABLE (kind text, name text, state text, source text, held text, problem text)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $course_structure$
+BEGIN
+    RETURN QUERY EXECUTE format('SELECT * FROM pyrepl.structure_%s', p_database);
+END
+$course_structure$;
+
+COMMENT ON FUNCTION pyrepl.course_structure(integer) IS
+    'what a course database tells of its own structure';
+REVOKE ALL ON FUNCTION pyrepl.course_structure(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.course_structure(integer) TO pyrepl_monitor;
