@@ -275,6 +275,29 @@ def _digest(columns: Iterable[Column], exempt: Iterable[str]) -> sql.Composed:
     return sql.SQL(", ").join(hashed)
 
 
+def _hashes(columns: Iterable[Column], exempt: Iterable[str]) -> sql.Composed:
+    """Return one hash a column, in the contract's order; NULL for those exempt."""
+    return sql.SQL(", ").join(
+        sql.SQL("NULL")
+        if column.name in exempt
+        else sql.SQL("hash_record_extended(ROW({})::record, p_seed)").format(
+            _digest([column], ())
+        )
+        for column in columns
+    )
+
+
+def _chosen_users(column: sql.Composable) -> sql.Composed:
+    """Return the condition that a digest is asked for a row: by user, or by range.
+
+    CASE, as it is gone before the planner looks for an index; OR would not be.
+    """
+    return sql.SQL(
+        "CASE WHEN p_users IS NULL THEN {0} >= p_first AND {0} < p_last"
+        " ELSE {0} = ANY (p_users) END"
+    ).format(column)
+
+
 def _type(column: Column) -> sql.SQL:
     return sql.SQL(column.type)
 
@@ -304,11 +327,17 @@ def table_slots(config: Config) -> Slots:
         if part != "user":
             slots[f"{part}_user"] = sql.Identifier(table.user)
             slots[f"{part}_user_name"] = sql.Literal(table.user)
+        by = table.key if part == "user" else table.user
+        slots[f"{part}_chosen"] = _chosen_users(sql.Identifier("r", by))
     enrollment = config.tables.enrollment
     slots["enrollment_course"] = sql.Identifier(enrollment.course)
     slots["enrollment_active"] = (
         sql.Identifier("e", enrollment.active) if enrollment.active else sql.SQL("true")
     )
+    slots["enrollment_counts"] = (
+        sql.Identifier("r", enrollment.active) if enrollment.active else sql.SQL("true")
+    )
+    slots["copy_chosen"] = _chosen_users(sql.Identifier("r", "user_id"))
     own = config.policy.enrollments == "own"
     slots["reaches_copies"] = sql.SQL("t.courses IS NULL" if own else "true")
     slots["catalog_hash"] = sql.SQL(
@@ -367,27 +396,31 @@ def database_slots(config: Config, contract: Contract, number: int) -> Slots:
         " AND h.database_id = {} AND h.active)"
     )
     own = config.policy.enrollments == "own"
-    for slot, alias in (("enrollment_here", "e"), ("enrollment_held", "r")):
-        slots[slot] = (
-            hosted.format(
-                sql.SQL(alias), slots["enrollment_course"], sql.Literal(number)
-            )
-            if own
-            else sql.SQL("true")
-        )
+    slots["enrollment_here"] = (
+        hosted.format(sql.SQL("e"), slots["enrollment_course"], sql.Literal(number))
+        if own
+        else sql.SQL("true")
+    )
+    slots["enrollment_kept"] = sql.SQL("h.course IS NOT NULL" if own else "true")
     for part, alias in zip(PARTS, "upe", strict=True):
         slots[f"{part}_values"] = _listed(alias, contract.part(part))
-        slots[f"{part}_digest"] = _digest(
-            contract.part(part), config.policy.guard_exempt
-        )
+        slots |= _verified(part, config, contract)
         slots[f"{part}_row"] = sql.Identifier(f"{part}_row_{contract.short}")
     if config.policy.on_unenroll == "deactivate":
         slots["user_values"] = _active_while_member(contract)
     slots["database"] = sql.Literal(number)
     slots["fingerprint"] = sql.Literal(contract.fingerprint)
-    for name in ("push", "inbox", "truth"):
+    for name in ("push", "inbox", "truth", "truth_rows"):
         slots[name] = sql.Identifier(f"{name}_{number}")
     return slots
+
+
+def _verified(part: str, config: Config, contract: Contract) -> Slots:
+    columns, exempt = contract.part(part), config.policy.guard_exempt
+    return {
+        f"{part}_digest": _digest(columns, exempt),
+        f"{part}_hashes": _hashes(columns, exempt),
+    }
 
 
 def _active_while_member(contract: Contract) -> sql.Composed:
@@ -413,7 +446,7 @@ def course_slots(config: Config, contract: Contract) -> Slots:
             for c in columns
             if c.name != key
         )
-        slots[f"{part}_digest"] = _digest(columns, config.policy.guard_exempt)
+        slots |= _verified(part, config, contract)
     held = {c.name for c in contract.user}
     same = [name for name in ("username", "date_joined") if name in held]
     slots["same_person"] = _same(same) if len(same) == 2 else sql.SQL("false")

@@ -256,7 +256,7 @@ def unregister(
         connection.execute(
             "SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, ROUTER_LOCK)
         )
-        made = [f"push_{number}", f"truth_{number}"]
+        made = [f"push_{number}", f"truth_{number}", f"truth_rows_{number}"]
         for way in links.ways(connection, number):
             connection.execute(f"DROP SERVER {way.server} CASCADE".encode())
             made += [f"push_{way.suffix}"]

@@ -270,7 +270,7 @@ def _own_objects(
         wanted += [
             Object("function", name, render(text, slots))
             for name, text in texts(folder).items()
-            if name not in ("push", "truth", "triggers", "immediate")
+            if name not in ("push", "truth", "truth_rows", "triggers", "immediate")
         ]
     return wanted
 
@@ -292,7 +292,10 @@ def database_objects(
     found = texts("functions/portal")
     wanted = [
         Object("function", f"push_{number}", render(found["push"], slots)),
-        Object("function", f"truth_{number}", render(found["truth"], slots)),
+        *(
+            Object("function", f"{name}_{number}", render(found[name], slots))
+            for name in ("truth", "truth_rows")
+        ),
     ]
     immediate = f"{number}_immediate"
     query = "SELECT 1 FROM pg_foreign_server WHERE srvname = %s"

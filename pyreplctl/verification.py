@@ -1,20 +1,25 @@
-"""Verification: does every course database hold what it should, and no more."""
+"""Verification of data: what a course database should hold, against what it does."""
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
-from pyreplctl import courses, deliveries, portal
+from pyreplctl import comparing, courses, portal
+from pyreplctl.comparing import Sides
 from pyreplctl.config import Config
-from pyreplctl.db import Connection, connect, fetch, value
+from pyreplctl.db import connect, fetch
 from pyreplctl.errors import Error
 
-BUCKETS = 1024
-SUSPECTS_AT_ONCE = 5000  # looked at under the delivery lock in one go
+KINDS = ("missing", "extra", "stale")  # a user counts as the first that applies
+LOCKED = 0.5  # seconds for which the second look may hold the delivery lock
+FIRST_LOOK = 200  # users in the first second look; the next takes what time allows
+MOST_LOOKED_AT = 5000
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,24 @@ class Result:
     seconds: float = 0.0
     structure: list[dict[str, str]] = field(default_factory=list)
     examples: list[Difference] = field(default_factory=list)
-    drifted: list[int] = field(default_factory=list)
+    found: dict[str, array[int]] = field(
+        default_factory=lambda: {kind: array("q") for kind in KINDS}
+    )
+
+    @property
+    def drifted(self) -> list[int]:
+        """All users that differ, in order."""
+        return sorted(user for users in self.found.values() for user in users)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to look: databases at once, what to list, how long a statement may take."""
+
+    jobs: int = 4
+    examples: int = 20
+    target: float = 1.0
+    resume: bool = False
 
 
 def verify(
@@ -56,121 +78,160 @@ def verify(
     *,
     jobs: int = 4,
     examples: int = 20,
+    target: float = 1.0,
+    resume: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Result]:
-    """Compare the data of course databases with the portal, several at once."""
-    with connect(dsn, "the portal") as connection:
-        portal.require_installed(connection)
-        chosen = courses.numbers(connection, names)
+    """Compare the data of course databases with the portal, several at once.
+
+    No statement should take longer than `target` seconds. With `resume` a verification
+    that was interrupted goes on where it was.
+    """
+    way = Way(jobs, examples, target, resume)
 
     def one(item: tuple[str, int]) -> Result:
-        result = _verify_one(dsn, config, *item, examples=examples)
+        result = Result(item[0])
+        with _timed(result), _sessions(dsn, item[1], target) as sides:
+            _compare(sides, config, way, result)
         progress(item[0])
         return result
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        return list(pool.map(one, chosen.items()))
+        return list(pool.map(one, _chosen(dsn, names).items()))
 
 
-def _verify_one(
-    dsn: str, config: Config, name: str, number: int, *, examples: int
-) -> Result:
+def look_again(
+    dsn: str, config: Config, results: list[Result], examples: int = 20
+) -> list[Result]:
+    """Look once more at the users that were found to differ, and at no others."""
+    chosen = _chosen(dsn, [result.name for result in results])
+
+    def one(before: Result) -> Result:
+        if not before.drifted:
+            return before
+        now = Result(before.name, users=before.users, former=before.former)
+        with _timed(now), _sessions(dsn, chosen[before.name], 1) as sides:
+            _look(sides, config, now, before.drifted, examples)
+        return replace(now, seconds=before.seconds + now.seconds)
+
+    return [one(result) for result in results]
+
+
+def _chosen(dsn: str, names: list[str]) -> dict[str, int]:
+    with connect(dsn, "the portal") as connection:
+        portal.require_installed(connection)
+        return courses.numbers(connection, names)
+
+
+@contextmanager
+def _timed(result: Result) -> Iterator[None]:
+    """Say what was found, or why nothing could be."""
     started = time.monotonic()
-    result = Result(name=name)
     try:
-        with connect(dsn, "the portal") as connection:
-            _compare(connection, config, number, result, examples)
+        yield
     except Error as error:
         result.error = str(error)
-        return result
-    result.ok = not (result.missing or result.stale or result.extra)
+        result.ok = None
+    else:
+        result.ok = not (result.missing or result.stale or result.extra)
     result.seconds = round(time.monotonic() - started, 3)
-    return result
 
 
-def _compare(
-    connection: Connection, config: Config, number: int, result: Result, most: int
+@contextmanager
+def _sessions(dsn: str, number: int, target: float) -> Iterator[Sides]:
+    with connect(dsn, "the portal") as here, connect(dsn, "the portal") as there:
+        yield Sides(here, there, number, secrets.randbits(62), target)
+
+
+def _compare(sides: Sides, config: Config, way: Way, result: Result) -> None:
+    extent = sides.extent()
+    if extent is None:
+        return
+    first, highest = extent
+    noted = _progress(sides) if way.resume else None
+    if noted:
+        first = max(first, noted.last)
+        _take(sides, config, result, noted, way.examples)
+    for part in comparing.ranges(sides, first, highest):
+        _take(sides, config, result, part, way.examples)
+        _note(sides, result, part.last if part.last <= highest else None)
+
+
+def _take(
+    sides: Sides, config: Config, result: Result, part: comparing.Range, most: int
 ) -> None:
-    result.users = value(connection, "SELECT pyrepl.members(%s)", number)
-    suspects = _suspects(connection, number)
-    pending: set[int] = set()
-    drifted: dict[int, list[Difference]] = {}
-    for start in range(0, len(suspects), SUSPECTS_AT_ONCE):
-        some = suspects[start : start + SUSPECTS_AT_ONCE]
-        for row in fetch(
-            connection, "SELECT * FROM pyrepl.look_again(%s, %s)", number, some
-        ):
-            if row["pending"]:
-                pending.add(row["user_id"])
-            else:
-                drifted.setdefault(row["user_id"], []).append(_difference(config, row))
-    for row in _strangers(connection, number):
-        if row["former"]:
-            result.former += 1
-        elif row["pending"]:
-            pending.add(row["user_id"])
-        else:
-            found = Difference(row["user_id"], "extra", config.tables.user.name)
-            drifted.setdefault(row["user_id"], []).append(found)
-    result.pending = len(pending)
-    for differences in drifted.values():
-        worst = min(
-            differences, key=lambda d: ("missing", "extra", "stale").index(d.kind)
-        )
-        setattr(result, worst.kind, getattr(result, worst.kind) + 1)
-    result.drifted = sorted(drifted)
-    listed = [d for user in result.drifted for d in drifted[user]]
-    result.examples = listed[:most]
+    result.users += part.members
+    result.former += part.former
+    _look(sides, config, result, part.suspects, most)
 
 
-def _suspects(connection: Connection, number: int) -> list[int]:
-    buckets = {
-        row["bucket"]
-        for row in fetch(
-            connection,
-            "SELECT bucket FROM pyrepl.compare(%s, %s::bigint)",
-            number,
-            BUCKETS,
+def _look(
+    sides: Sides, config: Config, result: Result, suspects: list[int], most: int
+) -> None:
+    """Take the exact second look, at so many at once that deliveries hardly wait."""
+    size, start = FIRST_LOOK, 0
+    while start < len(suspects):
+        some = suspects[start : start + size]
+        started = time.monotonic()
+        _count(result, _differences(sides, config, some), most)
+        start += size
+        took = max(time.monotonic() - started, 0.001)
+        size = max(1, min(int(size * min(LOCKED / took, 4)), MOST_LOOKED_AT))
+
+
+def _differences(
+    sides: Sides, config: Config, users: list[int]
+) -> dict[int, list[Difference] | None]:
+    """Return by user what differs, None for one of whom something is on its way."""
+    found: dict[int, list[Difference] | None] = {}
+    for row in fetch(
+        sides.here,
+        "SELECT * FROM pyrepl.look_again(%s, %s::bigint[], %s)",
+        sides.number,
+        users,
+        sides.seed,
+    ):
+        user: int = row["user_id"]
+        if row["pending"]:
+            found[user] = None
+            continue
+        table = getattr(config.tables, row["part"]).name
+        difference = Difference(user, row["kind"], table, row["columns"])
+        known = found.setdefault(user, [])
+        assert known is not None
+        known.append(difference)
+    return found
+
+
+def _count(
+    result: Result, found: dict[int, list[Difference] | None], most: int
+) -> None:
+    for user, differences in found.items():
+        if differences is None:
+            result.pending += 1
+            continue
+        kind = min((d.kind for d in differences), key=KINDS.index)
+        result.found[kind].append(user)
+        setattr(result, kind, getattr(result, kind) + 1)
+        result.examples += differences[: max(0, most - len(result.examples))]
+
+
+def _progress(sides: Sides) -> comparing.Range | None:
+    rows = fetch(sides.here, "SELECT * FROM pyrepl.progress(%s)", sides.number)
+    return (
+        comparing.Range(
+            rows[0]["position"],
+            rows[0]["members"],
+            rows[0]["former"],
+            rows[0]["suspects"],
         )
-    }
-    if not buckets:
-        return []
-    rows = fetch(
-        connection,
-        "SELECT DISTINCT bucket AS user_id"
-        " FROM pyrepl.compare(%s, %s::bigint, %s::bigint[]) ORDER BY 1",
-        number,
-        BUCKETS,
-        sorted(buckets),
+        if rows
+        else None
     )
-    return [row["user_id"] for row in rows]
 
 
-def _strangers(connection: Connection, number: int) -> list[dict[str, Any]]:
-    query = "SELECT * FROM pyrepl.strangers(%s, %s)"
-    rows = fetch(connection, query, number, False)
-    if any(not row["former"] for row in rows):
-        rows = fetch(connection, query, number, True)
-    return rows
-
-
-def _difference(config: Config, row: dict[str, object]) -> Difference:
-    table: str = getattr(config.tables, str(row["part"])).name
-    here, there = int(str(row["here"])), int(str(row["there"]))
-    kind = "missing" if here > there else "extra" if here < there else "stale"
-    return Difference(int(str(row["user_id"])), kind, table)
-
-
-def repair(dsn: str, results: list[Result]) -> dict[str, list[str]]:
-    """Deliver the dossiers of all users that were found to differ, again.
-
-    Returns what could not be delivered, by database.
-    """
-    with connect(dsn, "the portal") as connection:
-        chosen = courses.numbers(connection, [r.name for r in results if r.drifted])
-        for result in results:
-            if result.drifted:
-                with connection.transaction():
-                    connection.execute("SET LOCAL ROLE pyrepl_owner")
-                    courses.backfill(connection, [chosen[result.name]], result.drifted)
-        return deliveries.until_empty(connection, chosen)
+def _note(sides: Sides, result: Result, position: int | None) -> None:
+    sides.here.execute(
+        "SELECT pyrepl.note_progress(%s, %s, %s, %s, %s::bigint[])",
+        (sides.number, position, result.users, result.former, result.drifted),
+    )

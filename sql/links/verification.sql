@@ -1,10 +1,16 @@
--- What verify reads over the link of one course database.
+-- What verify reads and asks over the link of one course database.
 CREATE FOREIGN TABLE pyrepl.{digest} (
-    part text,
-    user_id bigint,
-    digest bigint
+    users bigint[],
+    first bigint,
+    last bigint,
+    shift integer,
+    seed bigint,
+    digests bytea,
+    rows text,
+    lowest bigint,
+    highest bigint
 ) SERVER {server} OPTIONS (schema_name 'pyrepl', table_name 'digest');
-COMMENT ON FOREIGN TABLE pyrepl.{digest} IS 'A hash for each replicated row at the course.';
+COMMENT ON FOREIGN TABLE pyrepl.{digest} IS 'An UPDATE of this asks the course.';
 CREATE FOREIGN TABLE pyrepl.{account} (
     user_id bigint,
     username text,

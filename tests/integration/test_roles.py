@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege, UndefinedObject
 
-from pyreplctl import courses, status, verification
+from pyreplctl import courses, repairing, status, verification
 from pyreplctl.config import Config
 from pyreplctl.db import value
 from pyreplctl.errors import DatabaseError
@@ -35,7 +35,8 @@ WORKER = BOTH | {
 MONITOR = BOTH | {
     *("status", "clocks", "members", "unrouted", "last_queued", "waiting"),
     *("structure", "course_structure", "agreements", "contract_columns"),
-    *("compare", "look_again", "strangers", "pending_users", "dead_letters"),
+    *("extent", "digest_here", "digest_there", "look_again", "pending_users"),
+    *("progress", "note_progress", "dead_letters"),
     *("find_users", "explain_user", "loose_ends"),
 }
 
@@ -202,7 +203,7 @@ def test_a_monitor_can_verify(deployed: Deployed) -> None:
         (found,) = verification.verify(dsn, Config(), [])
         assert (found.ok, found.stale) == (False, 1)
         with pytest.raises(DatabaseError) as refused:
-            verification.repair(dsn, [found])
+            repairing.repair(dsn, repairing.plan([found]))
         assert refused.value.sqlstate == InsufficientPrivilege.sqlstate
     assert deployed.course.user(1)["email"] == "x"
 
@@ -241,9 +242,16 @@ def test_the_link_role_sees_digests_and_no_table(
     assert readable(link, administrator) == {
         *("inbox", "digest", "account", "unsettled", "structure"),
     }
-    assert writable(link, administrator) == {("inbox", "UPDATE")}
-    assert value(link, "SELECT count(*) FROM pyrepl.digest") == 3
-    assert runnable(link) == {"digest_rows", "account_rows", "structure_rows"}
+    assert writable(link, administrator) == {
+        ("inbox", "UPDATE"),
+        ("digest", "UPDATE"),  # how it asks: nothing is stored
+    }
+    asked: LiteralString = (
+        "UPDATE pyrepl.digest SET users = '{1}', seed = 1"
+        " RETURNING jsonb_array_length(rows::jsonb)"
+    )
+    assert value(link, asked) == 4  # the copy and its three rows
+    assert runnable(link) == {"account_rows", "structure_rows"}
     for statement in (
         "SELECT pyrepl.erase('{1}')",
         "CREATE TABLE pyrepl.mine ()",

@@ -4,7 +4,7 @@ from typing import LiteralString
 
 import pytest
 
-from pyreplctl import verification
+from pyreplctl import repairing
 from pyreplctl.verification import Difference
 from tests.platform import Course, Platform
 
@@ -13,30 +13,33 @@ USER = "public.auth_user"
 PROFILE = "public.auth_userprofile"
 ENROLLMENT = "public.student_courseenrollment"
 
-# What somebody does to user 2 whom the guard lets, and what is found: kind and table.
-PLANTED: dict[str, tuple[LiteralString, list[tuple[str, str]]]] = {
+Found = tuple[str, str, list[str] | None]
+
+# What somebody does to user 2 whom the guard lets, and what is found: kind, table and
+# columns.
+PLANTED: dict[str, tuple[LiteralString, list[Found]]] = {
     "changed": (
         "UPDATE auth_user SET email = 'other@example.com' WHERE id = 2",
-        [("stale", USER)],
+        [("stale", USER, ["email"])],
     ),
     "null for empty": (
         "UPDATE auth_userprofile SET goals = '' WHERE user_id = 2",
-        [("stale", PROFILE)],
+        [("stale", PROFILE, ["goals"])],
     ),
     "no profile": (
         "DELETE FROM auth_userprofile WHERE user_id = 2",
-        [("missing", PROFILE)],
+        [("missing", PROFILE, None)],
     ),
     "no enrollment": (
         "DELETE FROM student_courseenrollment WHERE user_id = 2",
-        [("missing", ENROLLMENT)],
+        [("missing", ENROLLMENT, None)],
     ),
     "another enrollment": (
         (
             "INSERT INTO student_courseenrollment (id, user_id, course_id)"
             " VALUES (900, 2, 'edX/other')"
         ),
-        [("extra", ENROLLMENT)],
+        [("extra", ENROLLMENT, None)],
     ),
     "nobody": (
         (
@@ -44,7 +47,31 @@ PLANTED: dict[str, tuple[LiteralString, list[tuple[str, str]]]] = {
             " DELETE FROM auth_userprofile WHERE user_id = 2;"
             " DELETE FROM auth_user WHERE id = 2"
         ),
-        [("missing", ENROLLMENT), ("missing", PROFILE), ("missing", USER)],
+        [
+            ("missing", ENROLLMENT, None),
+            ("missing", PROFILE, None),
+            ("missing", USER, None),
+        ],
+    ),
+    "two columns": (
+        "UPDATE auth_userprofile SET id = 77, gender = 'x' WHERE user_id = 2",
+        [("stale", PROFILE, ["id", "gender"])],
+    ),
+    "another course": (
+        "UPDATE student_courseenrollment SET course_id = 'edX/x' WHERE user_id = 2",
+        [("stale", ENROLLMENT, ["course_id"])],
+    ),
+    "another id": (
+        "UPDATE student_courseenrollment SET id = 900 WHERE user_id = 2",
+        [("missing", ENROLLMENT, None), ("extra", ENROLLMENT, None)],
+    ),
+    "erased by mistake": (
+        "SELECT pyrepl.erase(ARRAY[2])",
+        [
+            ("missing", ENROLLMENT, None),
+            ("missing", PROFILE, None),
+            ("missing", USER, None),
+        ],
     ),
 }
 
@@ -66,10 +93,10 @@ def test_what_differs_is_named_and_mended(
     course.tamper(statement)
     found = platform.verify()[course.name]
     assert found.ok is False
-    assert sorted(found.examples, key=lambda d: d.table) == sorted(
-        (Difference(2, kind, table) for kind, table in expected), key=lambda d: d.table
+    assert sorted(found.examples, key=str) == sorted(
+        (Difference(2, *what) for what in expected), key=str
     )
-    assert verification.repair(platform.dsn, [found]) == {}
+    assert repairing.repair(platform.dsn, repairing.plan([found])) == {}
     platform.assert_equal()
 
 
@@ -84,7 +111,7 @@ def test_a_copy_that_the_portal_never_had_is_extra(
     course.execute("INSERT INTO pyrepl.copy (user_id, generation) VALUES (77, 0)")
     found = platform.verify()[course.name]
     assert found.examples == [Difference(77, "extra", USER)]
-    assert verification.repair(platform.dsn, [found]) == {}
+    assert repairing.repair(platform.dsn, repairing.plan([found])) == {}
     assert course.users == [1, 2, 3]
     platform.assert_equal()
 

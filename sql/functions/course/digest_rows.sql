@@ -1,11 +1,11 @@
--- One hash a row, of the agreed columns without the exempt ones, for verification: user
--- and profile of everybody enrolled here, all enrollments of copies. A function, so that
--- the platform's migrations may alter the columns.
-CREATE OR REPLACE FUNCTION pyrepl.digest_rows()
-RETURNS TABLE (part text, user_id bigint, digest bigint)
-LANGUAGE sql
+-- The rows that are here of these users, with one hash for each column (NULL: exempt).
+-- Part 'copy' stands for an entry of the registry and has no columns. Of a copy that was
+-- erased only enrollments are returned, of local accounts nothing.
+CREATE OR REPLACE FUNCTION pyrepl.digest_rows(p_users bigint[], p_seed bigint)
+RETURNS TABLE (user_id bigint, part text, key bigint, columns bigint[])
+LANGUAGE plpgsql
 STABLE
-SECURITY DEFINER
+SET plan_cache_mode = force_custom_plan
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
 SET datestyle = 'ISO, YMD'
@@ -14,27 +14,29 @@ SET intervalstyle = 'postgres'
 SET extra_float_digits = 3
 SET bytea_output = 'hex'
 AS $digest_rows$
-SELECT 'user'::text AS part, c.user_id,
-    hash_record_extended(ROW({user_digest})::record, 0) AS digest
-FROM pyrepl.copy c
-JOIN {user_table} r ON r.{user_key} = c.user_id
-WHERE EXISTS (
-    SELECT FROM {enrollment_table} e
-    WHERE e.{enrollment_user} = c.user_id AND {enrollment_active})
-UNION ALL
-SELECT 'profile', c.user_id, hash_record_extended(ROW({profile_digest})::record, 0)
-FROM pyrepl.copy c
-JOIN {profile_table} r ON r.{profile_user} = c.user_id
-WHERE EXISTS (
-    SELECT FROM {enrollment_table} e
-    WHERE e.{enrollment_user} = c.user_id AND {enrollment_active})
-UNION ALL
-SELECT 'enrollment', c.user_id, hash_record_extended(ROW({enrollment_digest})::record, 0)
-FROM pyrepl.copy c
-JOIN {enrollment_table} r ON r.{enrollment_user} = c.user_id;
+BEGIN
+    RETURN QUERY
+    SELECT c.user_id, 'copy'::text, NULL::bigint, NULL::bigint[]
+    FROM pyrepl.copy c
+    WHERE c.user_id = ANY (p_users) AND NOT c.erased
+    UNION ALL
+    SELECT c.user_id, 'user', c.user_id, ARRAY[{user_hashes}]
+    FROM pyrepl.copy c
+    JOIN {user_table} r ON r.{user_key} = c.user_id
+    WHERE c.user_id = ANY (p_users) AND NOT c.erased
+    UNION ALL
+    SELECT c.user_id, 'profile', c.user_id, ARRAY[{profile_hashes}]
+    FROM pyrepl.copy c
+    JOIN {profile_table} r ON r.{profile_user} = c.user_id
+    WHERE c.user_id = ANY (p_users) AND NOT c.erased
+    UNION ALL
+    SELECT c.user_id, 'enrollment', r.{enrollment_key}::bigint, ARRAY[{enrollment_hashes}]
+    FROM pyrepl.copy c
+    JOIN {enrollment_table} r ON r.{enrollment_user} = c.user_id
+    WHERE c.user_id = ANY (p_users);
+END
 $digest_rows$;
 
-COMMENT ON FUNCTION pyrepl.digest_rows() IS
-    'a hash for each replicated row of this course database';
-REVOKE ALL ON FUNCTION pyrepl.digest_rows() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pyrepl.digest_rows() TO {link_role};
+COMMENT ON FUNCTION pyrepl.digest_rows(bigint[], bigint) IS
+    'rows of copies, by a hash a column; part of verify';
+REVOKE ALL ON FUNCTION pyrepl.digest_rows(bigint[], bigint) FROM PUBLIC;

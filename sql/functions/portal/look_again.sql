@@ -1,10 +1,11 @@
 -- The exact second look at suspects: under the database's delivery lock, so that nothing
--- arrives meanwhile, one statement reads the portal's digests together with what waits,
--- the next the course's. Returns for each user and part that differs how many rows there
--- are on each side, and whether a dossier of the user waits (pending, not drift).
+-- arrives meanwhile, one statement reads the portal's rows together with what waits, the
+-- next the course's, both as a hash a column. Returns what differs: the user, the kind,
+-- which part, which columns, and whether a dossier waits (pending, not drift).
 -- Locks: the database's advisory lock, for as long as the look takes.
-CREATE OR REPLACE FUNCTION pyrepl.look_again(p_database integer, p_users bigint[])
-RETURNS TABLE (user_id bigint, part text, here bigint, there bigint, pending boolean)
+CREATE OR REPLACE FUNCTION pyrepl.look_again(
+    p_database integer, p_users bigint[], p_seed bigint)
+RETURNS TABLE (user_id bigint, kind text, part text, columns text[], pending boolean)
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -15,48 +16,62 @@ DECLARE
     v_here jsonb;
     v_there jsonb;
     v_pending bigint[];
-    v_copies bigint[];
 BEGIN
     PERFORM pg_advisory_xact_lock(1887007344, p_database);
     EXECUTE format($here$
-        SELECT (
-                SELECT jsonb_agg(d) FROM (
-                    SELECT t.part, t.user_id, count(*) AS n, bit_xor(t.digest)::text AS x
-                    FROM pyrepl.truth_%1$s() t WHERE t.user_id = ANY ($1)
-                    GROUP BY 1, 2) d),
+        SELECT (SELECT jsonb_agg(t) FROM pyrepl.truth_rows_%1$s($1, $2) t),
             ARRAY(SELECT p.user_id FROM pyrepl.pending_users(%1$s, $1) p)
-        $here$, p_database) INTO v_here, v_pending USING p_users;
+        $here$, p_database) INTO v_here, v_pending USING p_users, p_seed;
     v_pending := v_pending || pyrepl.phantoms(p_database);
-    EXECUTE format($there$
-        SELECT (
-                SELECT jsonb_agg(d) FROM (
-                    SELECT t.part, t.user_id, count(*) AS n, bit_xor(t.digest)::text AS x
-                    FROM pyrepl.digest_%1$s t WHERE t.user_id = ANY ($1)
-                    GROUP BY 1, 2) d),
-            ARRAY(SELECT a.user_id FROM pyrepl.account_%1$s a
-                WHERE a.is_copy AND a.user_id = ANY ($1))
-        $there$, p_database) INTO v_there, v_copies USING p_users;
+    EXECUTE format(
+        'UPDATE pyrepl.digest_%s d SET users = $1, seed = $2 RETURNING d.rows::jsonb',
+        p_database) INTO v_there USING p_users, p_seed;
 
     RETURN QUERY
-    SELECT coalesce(h.user_id, t.user_id), coalesce(h.part, t.part),
-        coalesce(h.n, 0), coalesce(t.n, 0),
-        coalesce(h.user_id, t.user_id) = ANY (v_pending)
-    FROM jsonb_to_recordset(coalesce(v_here, '[]'))
-        h(part text, user_id bigint, n bigint, x text)
-    FULL JOIN jsonb_to_recordset(coalesce(v_there, '[]'))
-        t(part text, user_id bigint, n bigint, x text)
-        ON t.part = h.part AND t.user_id = h.user_id
-    WHERE (h.n, h.x) IS DISTINCT FROM (t.n, t.x)
-        -- The course digests the users enrolled there: of a copy that is not, only the
-        -- enrollment is missing.
-        AND NOT (t.part IS NULL AND h.part <> 'enrollment' AND h.user_id = ANY (v_copies)
-            AND NOT coalesce(v_there, '[]') @> jsonb_build_array(
-                jsonb_build_object('part', 'user', 'user_id', h.user_id)))
-    ORDER BY 1, 2;
+    WITH here AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(coalesce(v_here, '[]'))
+            r(user_id bigint, part text, key bigint, columns bigint[])
+    ), there AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(coalesce(v_there, '[]'))
+            r(user_id bigint, part text, key bigint, columns bigint[])
+    ), person AS MATERIALIZED (
+        SELECT s.id, h.part AS expected, t.part IS NOT NULL AS copied,
+            s.id = ANY (v_pending) AS pending
+        FROM unnest(p_users) s(id)
+        LEFT JOIN here h ON h.user_id = s.id AND h.part IN ('member', 'former')
+        LEFT JOIN there t ON t.user_id = s.id AND t.part = 'copy'
+    ), differing AS (
+        SELECT coalesce(h.user_id, t.user_id) AS user_id,
+            CASE WHEN t.user_id IS NULL THEN 'missing' WHEN h.user_id IS NULL THEN 'extra'
+                ELSE 'stale' END AS kind,
+            coalesce(h.part, t.part) AS part, h.columns AS here, t.columns AS there
+        FROM (SELECT * FROM here WHERE here.columns IS NOT NULL) h
+        FULL JOIN (SELECT * FROM there WHERE there.columns IS NOT NULL) t
+            ON t.user_id = h.user_id AND t.part = h.part AND t.key = h.key
+        WHERE h.columns IS DISTINCT FROM t.columns
+    )
+    SELECT p.id, d.kind, d.part,
+        CASE WHEN d.kind = 'stale' THEN ARRAY(
+            SELECT c.column_name FROM pyrepl.contract_column c
+            JOIN pyrepl.database b ON b.contract_id = c.contract_id
+            WHERE b.id = p_database AND c.part = d.part
+                AND d.here[c.position] IS DISTINCT FROM d.there[c.position]
+            ORDER BY c.position) END,
+        p.pending
+    FROM person p
+    JOIN differing d ON d.user_id = p.id
+    -- Of copies whose user has left only the enrollments are the portal's to tell.
+    WHERE p.expected IS DISTINCT FROM 'former' OR p.copied AND d.part = 'enrollment'
+    UNION ALL
+    SELECT p.id, 'extra', 'user', NULL, p.pending
+    FROM person p
+    WHERE p.copied AND p.expected IS NULL
+        AND NOT EXISTS (SELECT FROM differing d WHERE d.user_id = p.id AND d.part = 'user')
+    ORDER BY 1, 3, 2;
 END
 $look_again$;
 
-COMMENT ON FUNCTION pyrepl.look_again(integer, bigint[]) IS
+COMMENT ON FUNCTION pyrepl.look_again(integer, bigint[], bigint) IS
     'what differs for some users while nobody delivers, and whether it is on its way';
-REVOKE ALL ON FUNCTION pyrepl.look_again(integer, bigint[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pyrepl.look_again(integer, bigint[]) TO pyrepl_monitor;
+REVOKE ALL ON FUNCTION pyrepl.look_again(integer, bigint[], bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.look_again(integer, bigint[], bigint) TO pyrepl_monitor;

@@ -1,44 +1,87 @@
--- One hash for each row that one course database should hold: what verify compares with
--- the course's digest. A function, not a view: a view would keep the platform's migrations
--- from altering its columns. Made for each database, in its contract.
-CREATE OR REPLACE FUNCTION pyrepl.{truth}()
-RETURNS TABLE (part text, user_id bigint, digest bigint)
-LANGUAGE sql
+-- What one course database should hold of these users, or of those from p_first on and
+-- before p_last, as digests: 16 bytes (bucket, XOR of hashes) for each bucket of
+-- 2^p_shift ids in which there is something. An expected copy counts, and the rows of
+-- members; of a copy whose user has left only the enrollments.
+-- p_sparse: few users of the range are members, so do not begin with all of them.
+-- Columns are bound late, so that the platform's migrations may alter them. Made for each
+-- database, in its contract; verify compares it with the course's digest_buckets.
+CREATE OR REPLACE FUNCTION pyrepl.{truth}(
+    p_users bigint[], p_first bigint, p_last bigint, p_shift integer, p_seed bigint,
+    p_sparse boolean, OUT members bigint, OUT former bigint, OUT digests bytea)
+LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
+SET plan_cache_mode = force_custom_plan
+SET jit = off
 SET datestyle = 'ISO, YMD'
 SET timezone = 'UTC'
 SET intervalstyle = 'postgres'
 SET extra_float_digits = 3
 SET bytea_output = 'hex'
 AS $truth$
-WITH member AS (
-    SELECT DISTINCT e.{enrollment_user}::bigint AS user_id
-    FROM pyrepl.hosting h
-    JOIN {enrollment_table} e ON e.{enrollment_course} = h.course AND {enrollment_active}
-    WHERE h.database_id = {database} AND h.active
-)
-SELECT 'user'::text AS part, m.user_id,
-    hash_record_extended(ROW({user_digest})::record, 0) AS digest
-FROM member m
-JOIN {user_table} r ON r.{user_key} = m.user_id
-UNION ALL
-SELECT 'profile', m.user_id, hash_record_extended(ROW({profile_digest})::record, 0)
-FROM member m
-JOIN {user_table} u ON u.{user_key} = m.user_id
-JOIN {profile_table} r ON r.{profile_user} = m.user_id
-UNION ALL
-SELECT 'enrollment', r.{enrollment_user},
-    hash_record_extended(ROW({enrollment_digest})::record, 0)
-FROM {enrollment_table} r
-JOIN {user_table} u ON u.{user_key} = r.{enrollment_user}
-WHERE {enrollment_held}
-    AND (EXISTS (SELECT FROM member m WHERE m.user_id = r.{enrollment_user})
-        OR EXISTS (SELECT FROM pyrepl.placement p
-            WHERE p.user_id = r.{enrollment_user} AND p.database_id = {database}));
+BEGIN
+    IF p_sparse THEN
+        p_users := ARRAY(
+            SELECT r.{enrollment_user}::bigint
+            FROM pyrepl.hosting h
+            JOIN {enrollment_table} r ON r.{enrollment_course} = h.course
+            WHERE h.database_id = {database} AND h.active
+                AND r.{enrollment_user} >= p_first AND r.{enrollment_user} < p_last
+            UNION
+            SELECT p.user_id FROM pyrepl.placement p
+            WHERE p.database_id = {database}
+                AND p.user_id >= p_first AND p.user_id < p_last);
+    END IF;
+    WITH piece AS NOT MATERIALIZED (
+        SELECT r.{user_key}::bigint AS id, 1 AS flag,
+            hash_record_extended(ROW({user_digest})::record, p_seed) AS own,
+            NULL::bigint AS held
+        FROM {user_table} r
+        WHERE {user_chosen}
+        UNION ALL
+        SELECT r.{profile_user}, 0,
+            hash_record_extended(ROW({profile_digest})::record, p_seed + 1), NULL
+        FROM {profile_table} r
+        WHERE {profile_chosen}
+        UNION ALL
+        SELECT r.{enrollment_user}, CASE WHEN {enrollment_counts} THEN 4 ELSE 0 END, NULL,
+            hash_record_extended(ROW({enrollment_digest})::record, p_seed + 2)
+        FROM {enrollment_table} r
+        LEFT JOIN pyrepl.hosting h ON h.course = r.{enrollment_course}
+            AND h.database_id = {database} AND h.active
+        WHERE {enrollment_chosen} AND {enrollment_kept}
+        UNION ALL
+        SELECT r.user_id, 8, NULL, NULL
+        FROM pyrepl.placement r
+        WHERE r.database_id = {database} AND {copy_chosen}
+    ), person AS NOT MATERIALIZED (
+        SELECT p.id, bit_or(p.flag) AS flags,
+            bit_xor(hashint8extended(p.own, 0)) AS own,
+            bit_xor(hashint8extended(p.held, 0)) AS held
+        FROM piece p GROUP BY p.id
+    ), bucket AS NOT MATERIALIZED (
+        SELECT p.id >> p_shift AS number,
+            count(*) FILTER (WHERE p.flags & 4 = 4) AS members,
+            count(*) FILTER (WHERE f.stays AND p.flags & 4 = 0) AS former,
+            bit_xor(CASE WHEN f.stays THEN hashint8extended(p.id, p_seed) ELSE 0 END
+                # CASE WHEN p.flags & 5 = 5 THEN p.own ELSE 0 END
+                # CASE WHEN p.flags & 1 = 1 AND p.flags & 12 <> 0
+                    THEN coalesce(p.held, 0) ELSE 0 END) AS digest
+        FROM person p
+        CROSS JOIN LATERAL (SELECT p.flags & 5 = 5 OR p.flags & 8 = 8 AND CASE
+            WHEN p.flags & 1 = 1 THEN {former_stays} ELSE {deleted_stays} END) f(stays)
+        GROUP BY 1
+    )
+    SELECT sum(b.members), sum(b.former),
+        string_agg(int8send(b.number) || int8send(b.digest), '' ORDER BY b.number)
+            FILTER (WHERE b.digest <> 0)
+    INTO members, former, digests
+    FROM bucket b;
+END
 $truth$;
 
-COMMENT ON FUNCTION pyrepl.{truth}() IS
-    'a hash for each row that one course database should hold';
-REVOKE ALL ON FUNCTION pyrepl.{truth}() FROM PUBLIC;
+COMMENT ON FUNCTION pyrepl.{truth}(bigint[], bigint, bigint, integer, bigint, boolean) IS
+    'digests of what one course database should hold';
+REVOKE ALL ON FUNCTION pyrepl.{truth}(
+    bigint[], bigint, bigint, integer, bigint, boolean) FROM PUBLIC;

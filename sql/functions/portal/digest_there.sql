@@ -1,0 +1,25 @@
+-- Digests of what a course database holds, computed there: verify's view of that side.
+-- Either of these users, or of ids from p_first on and before p_last. Remote: one UPDATE,
+-- which stores nothing.
+CREATE OR REPLACE FUNCTION pyrepl.digest_there(
+    p_database integer, p_users bigint[], p_first bigint, p_last bigint, p_shift integer,
+    p_seed bigint, OUT digests bytea)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $digest_there$
+BEGIN
+    EXECUTE format(
+        'UPDATE pyrepl.digest_%s d SET users = $1, first = $2, last = $3, shift = $4, '
+        'seed = $5 RETURNING d.digests', p_database)
+        INTO digests USING p_users, p_first, p_last, p_shift, p_seed;
+END
+$digest_there$;
+
+COMMENT ON FUNCTION pyrepl.digest_there(
+    integer, bigint[], bigint, bigint, integer, bigint) IS
+    'digests of what a course database holds';
+REVOKE ALL ON FUNCTION pyrepl.digest_there(
+    integer, bigint[], bigint, bigint, integer, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.digest_there(
+    integer, bigint[], bigint, bigint, integer, bigint) TO pyrepl_monitor;

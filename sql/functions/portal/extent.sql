@@ -1,0 +1,26 @@
+-- Between which user ids there is something to compare for a course database.
+CREATE OR REPLACE FUNCTION pyrepl.extent(
+    p_database integer, OUT lowest bigint, OUT highest bigint)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+AS $extent$
+BEGIN
+    EXECUTE format('SELECT d.lowest, d.highest FROM pyrepl.digest_%s d', p_database)
+        INTO lowest, highest;
+    SELECT min(i.id), max(i.id) INTO lowest, highest
+    FROM (
+        SELECT min(e.{enrollment_user}) FROM {enrollment_table} e
+        UNION ALL SELECT max(e.{enrollment_user}) FROM {enrollment_table} e
+        UNION ALL SELECT min(p.user_id) FROM pyrepl.placement p
+        UNION ALL SELECT max(p.user_id) FROM pyrepl.placement p
+        UNION ALL SELECT lowest
+        UNION ALL SELECT highest) i(id);
+END
+$extent$;
+
+COMMENT ON FUNCTION pyrepl.extent(integer) IS
+    'the least and the greatest user id that verify has to look at';
+REVOKE ALL ON FUNCTION pyrepl.extent(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.extent(integer) TO pyrepl_monitor;
