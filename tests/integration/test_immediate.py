@@ -327,3 +327,23 @@ def test_a_frozen_course_holds_only_the_writers_that_were_on_their_way(
     immediate.execute("UPDATE pyrepl.health SET retry_at = NULL, stalled_at = NULL")
     assert immediate.deliver() == {}
     immediate.assert_equal()
+
+
+def test_a_writer_that_routed_is_not_taken_for_one_that_has_ended(
+    immediate: Platform, course: Course
+) -> None:
+    """Its own number is in no snapshot of its own: a mark of its would pass it."""
+    immediate.member(1, TOY)
+    session = immediate.session()
+    session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    session.execute("SELECT pg_current_xact_id()")
+    immediate.execute("SELECT pg_current_xact_id()")  # a later one ends before
+    immediate.execute("DELETE FROM pyrepl.route_mark")
+    session.execute("UPDATE auth_user SET first_name = 'routed' WHERE id = 1")
+    immediate.execute("UPDATE pyrepl.database SET state = 'paused'")
+    session.execute("UPDATE auth_user SET first_name = 'later' WHERE id = 1")
+    session.commit()
+    immediate.execute("UPDATE pyrepl.database SET state = 'active'")
+    assert immediate.deliver() == {}
+    assert course.user(1)["first_name"] == "later"
+    assert waiting(immediate) == 0

@@ -15,6 +15,7 @@ DECLARE
     v_xip xid8[];
     v_taken integer;
     v_seen pg_snapshot;
+    v_writer boolean := pg_current_xact_id_if_assigned() IS NOT NULL;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(1887007344, 0) THEN
         RETURN NULL;
@@ -70,8 +71,9 @@ BEGIN
     )
     SELECT count(*), pg_current_snapshot() INTO v_taken, v_seen FROM seen;
 
-    -- The mark moves once a second: versions of one row pile up too.
-    IF v_taken < 5000
+    -- The mark moves once a second: versions of one row pile up too. A writer leaves it
+    -- alone: its own number is in no snapshot of its own, and it may yet write changes.
+    IF v_taken < 5000 AND NOT v_writer
         AND coalesce(v_mark.saved_at, '-infinity') < clock_timestamp() - interval '1 s'
     THEN
         INSERT INTO pyrepl.route_mark (identity, snapshot, saved_at)
