@@ -89,6 +89,7 @@ def remove_course(connection: Connection, name: str, key: str) -> None:
                 hint=f'"pyreplctl course show {name}" lists its courses.',
             )
         backfill_courses(connection, number, [key])
+        connection.execute("SELECT pyrepl.lock_hosting()")
 
 
 @contextmanager

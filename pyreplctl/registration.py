@@ -211,7 +211,7 @@ class _New:
                 "INSERT INTO pyrepl.change (database_id, priority) VALUES (%s, 1)",
                 (number,),
             )
-        return Registered(
+        done = Registered(
             name=self.name,
             created=True,
             courses=tuple(keys),
@@ -223,6 +223,8 @@ class _New:
             nobody=tuple(_without_anybody(self.portal, keys)),
             changes=changes,
         )
+        execute("SELECT pyrepl.lock_hosting()")
+        return done
 
 
 class _AccountsThere(NotSuitable):
@@ -386,6 +388,8 @@ def _add_courses(
             courses.backfill(connection, [number])
         elif added and request.backfill:
             courses.backfill_courses(connection, number, added)
+        if added:
+            connection.execute("SELECT pyrepl.lock_hosting()")
     changes = []
     if mode := request.guard:
         changes = courses.set_guard(connection, name, mode, request.dsn)

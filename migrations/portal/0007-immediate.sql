@@ -21,9 +21,8 @@ COMMENT ON COLUMN pyrepl.health.stalled_at IS
     'When deliver last found that immediate pushes do not come to an end.';
 
 CREATE UNLOGGED TABLE pyrepl.epoch (
-    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     identity text NOT NULL,
     value uuid NOT NULL DEFAULT gen_random_uuid()
 );
 COMMENT ON TABLE pyrepl.epoch IS
-    'Goes with any crash, promotion or restore: after one, the same transaction number may be another transaction.';
+    'Goes with any crash, promotion or restore: after one, the same transaction number may be another transaction. Several rows where several writers were the first: none waits for another.';

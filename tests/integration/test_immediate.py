@@ -133,7 +133,7 @@ def test_a_queued_database_gets_its_part_from_the_queue(
     assert immediate.deliver() == {}
     assert queued.users == [1]
     immediate.execute("UPDATE auth_user SET first_name = 'new' WHERE id = 1")
-    [(number,)] = immediate.rows("SELECT database_id FROM pyrepl.outbox")
+    [(number,)] = immediate.rows("SELECT database_id FROM pyrepl.change")
     assert immediate.rows(
         "SELECT name FROM pyrepl.databases() WHERE id = %s", number
     ) == [(queued.name,)]

@@ -7,11 +7,11 @@ RETURNS bigint[]
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $being_delivered$
-    SELECT coalesce(array_agg(u.id), '{}')
-    FROM unnest(p_users) u(id)
+    SELECT coalesce(array_agg(k.id), '{}')
+    FROM (SELECT u.id, pyrepl.user_lock(u.id) AS key FROM unnest(p_users) u(id) OFFSET 0) k
     WHERE NOT CASE
-        WHEN pg_try_advisory_lock_shared(1887007344, pyrepl.user_lock(u.id))
-        THEN pg_advisory_unlock_shared(1887007344, pyrepl.user_lock(u.id))
+        WHEN pg_try_advisory_lock_shared(1887007344, k.key)
+        THEN pg_advisory_unlock_shared(1887007344, k.key)
         ELSE false END;
 $being_delivered$;
 

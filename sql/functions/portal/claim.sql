@@ -2,7 +2,8 @@
 -- the queue by (priority, age), every eighth batch backfill first.
 -- Returns the users, the addresses of their outbox rows (to be deleted once delivered) and
 -- the highest id claimed for each priority. A user whose dossier failed alone before leaves
--- the queue here, to be tried alone and at once. Part of deliver.
+-- the queue here, to be tried alone and at once. Whom a writer is delivering immediately is
+-- left where he is, unless there are no such writers, nor have been ever. Part of deliver.
 -- Writes: retry, outbox. Locks: outbox rows.
 CREATE OR REPLACE FUNCTION pyrepl.claim(
     p_database integer, p_intent bigint[], p_limit integer,
@@ -14,6 +15,8 @@ DECLARE
     v_priority integer;
     v_found record;
     v_alone bigint[];
+    v_writers boolean := EXISTS (
+        SELECT FROM pyrepl.health h WHERE h.settle_at IS NOT NULL);
 BEGIN
     users := '{}';
     tids := '{}';
@@ -38,6 +41,7 @@ BEGIN
             SELECT o.ctid, o.user_id, o.id FROM pyrepl.outbox o
             WHERE o.database_id = p_database AND o.priority = v_priority
                 AND o.id > pyrepl.outbox_mark_of(p_database, v_priority)
+                AND (NOT v_writers OR pyrepl.being_delivered(ARRAY[o.user_id]) = '{}')
             ORDER BY o.id LIMIT p_limit - cardinality(users)
             FOR UPDATE SKIP LOCKED) c;
         users := users || v_found.users;

@@ -1,8 +1,8 @@
 -- What deliver does once it has the database's lock; where no clock runs, an immediate
 -- delivery does it after its own (p_writer), over the link that writers have.
 -- Returns an outcome and the number of users sent: delivered, idle (nothing waits), probed
--- (empty push went through), isolating (a batch was recorded, call again), busy (a writer
--- is delivering these users), waiting (backing off), paused.
+-- (empty push went through), isolating (a batch was recorded, call again), busy (others
+-- are delivering or routing what waits), waiting (backing off), paused.
 -- Writes: outbox, placement, retry, chain, health, outbox_mark, database, change.
 -- Locks: claimed outbox rows.
 CREATE OR REPLACE FUNCTION pyrepl.deliver_batch(
@@ -15,7 +15,6 @@ DECLARE
     v_database pyrepl.database;
     v_health pyrepl.health;
     v_claim record;
-    v_busy bigint[] := '{}';
     v_settled bigint[];
     v_problem text;
 BEGIN
@@ -56,28 +55,29 @@ BEGIN
         RETURN;
     END IF;
 
+    IF v_health.intent IS NOT NULL THEN
+        v_health.intent := pyrepl.free_intent(v_health);
+        IF v_health.intent IS NULL THEN
+            outcome := 'busy';
+            RETURN;
+        END IF;
+    END IF;
     v_settled := pyrepl.settle(v_health, p_writer);
     SELECT c.* INTO v_claim FROM pyrepl.claim(p_database,
         CASE WHEN v_health.intent IS NOT NULL
             THEN v_health.intent || v_health.companions END, p_limit) c;
-    IF (SELECT s.immediate FROM pyrepl.settings s) THEN
-        v_busy := pyrepl.being_delivered(v_claim.users);
-        IF v_busy <> '{}' AND v_health.intent IS NOT NULL THEN
-            outcome := 'busy';
-            RETURN;
-        END IF;
-        v_claim.users := ARRAY(SELECT u.id FROM unnest(v_claim.users) u(id)
-            WHERE u.id <> ALL (v_busy));
-    END IF;
     IF v_claim.users <> '{}' OR v_settled <> '{}' THEN
         PERFORM pyrepl.send(v_database, v_claim.users, v_health.companions,
             gen_random_uuid(), p_writer, coalesce(v_settled, '{}'));
     END IF;
-    DELETE FROM pyrepl.outbox o
-    WHERE o.ctid = ANY (v_claim.tids) AND o.user_id <> ALL (v_busy);
+    DELETE FROM pyrepl.outbox o WHERE o.ctid = ANY (v_claim.tids);
     PERFORM pyrepl.note_success(v_database, v_health, v_claim.last_ids);
     users := cardinality(v_claim.users);
-    outcome := CASE WHEN users > 0 THEN 'delivered' WHEN v_busy <> '{}' THEN 'busy'
+    outcome := CASE WHEN users > 0 THEN 'delivered'
+        WHEN EXISTS (SELECT FROM pyrepl.outbox o
+            WHERE o.database_id = p_database AND o.priority IN (0, 1)
+                AND o.id > pyrepl.outbox_mark_of(p_database, o.priority))
+            THEN 'busy'
         WHEN EXISTS (SELECT FROM pyrepl.retry r
             WHERE r.database_id = p_database AND r.due_at <= clock_timestamp())
             THEN 'isolating'

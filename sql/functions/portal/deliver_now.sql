@@ -5,7 +5,7 @@
 -- Dossiers are read after the users' locks were taken, in a younger snapshot: so of two
 -- writers of one user the later one sends what both have written. Deliver leaves users
 -- alone whose lock is taken: it might not see what this transaction is about to commit.
--- Writes: change, and what push_now writes. Locks: users, databases (shared).
+-- Writes: change, and what push_now writes. Locks: users; hosting, databases (shared).
 CREATE OR REPLACE FUNCTION pyrepl.deliver_now()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -17,9 +17,13 @@ SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET jit = off
+SET lock_timeout = '500ms'
 AS $deliver_now$
 DECLARE
     v_xid xid8 := pg_current_xact_id();
+    v_covered numeric := (
+        SELECT s::numeric FROM current_setting('pyrepl.delivered_at', true) s
+        WHERE s ~ '^[0-9]{{1,12}}[.][0-9]{{6}}$');
     v_users bigint[];
     v_target pyrepl.change;
     v_targets pyrepl.change[];
@@ -27,9 +31,9 @@ DECLARE
     v_left pyrepl.change[] := '{{}}';
 BEGIN
     -- Covered by an earlier call? With constraints set IMMEDIATE there are several rounds.
-    IF extract(epoch FROM NEW.at)
-            <= nullif(current_setting('pyrepl.delivered_at', true), '')::numeric
+    IF extract(epoch FROM NEW.at) <= v_covered
         OR current_setting('transaction_isolation') <> 'read committed'
+        OR current_setting('transaction_read_only') = 'on'
     THEN
         RETURN NULL;
     END IF;
@@ -38,7 +42,9 @@ BEGIN
     v_users := ARRAY(
         SELECT DISTINCT u.id FROM pyrepl.change c CROSS JOIN LATERAL unnest(c.users) u(id)
         WHERE c.xid = v_xid AND c.database_id IS NULL LIMIT 21);
-    IF cardinality(v_users) > 20 THEN
+    IF cardinality(v_users) > 20
+        OR NOT pg_try_advisory_xact_lock_shared(1887007344, -3)  -- see lock_hosting
+    THEN
         RETURN NULL;
     END IF;
     BEGIN

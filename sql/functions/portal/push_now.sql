@@ -12,6 +12,7 @@ AS $push_now$
 DECLARE
     v_database pyrepl.database;
     v_health pyrepl.health;
+    v_tids tid[];
 BEGIN
     BEGIN
         SELECT d.* INTO v_database FROM pyrepl.database d WHERE d.id = p_database;
@@ -33,12 +34,16 @@ BEGIN
         IF current_setting('synchronous_commit') IN ('off', 'local') THEN
             PERFORM set_config('synchronous_commit', 'on', true);
         END IF;
+        -- What waits for them is delivered, too. It is locked before dossiers are read, as
+        -- by claim: what is queued from now on is perhaps not in them.
+        v_tids := ARRAY(
+            SELECT o.ctid FROM pyrepl.outbox o
+            WHERE o.database_id = p_database AND o.priority IN (0, 1)
+                AND o.user_id = ANY (p_users)
+                AND o.id > pyrepl.outbox_mark_of(p_database, o.priority)
+            FOR UPDATE SKIP LOCKED);
         PERFORM pyrepl.send(v_database, p_users, '{}', NULL, true, '{}');
-        -- What waits for them is delivered, too.
-        DELETE FROM pyrepl.outbox o
-        WHERE o.database_id = p_database AND o.priority IN (0, 1)
-            AND o.user_id = ANY (p_users)
-            AND o.id > pyrepl.outbox_mark_of(p_database, o.priority);
+        DELETE FROM pyrepl.outbox o WHERE o.ctid = ANY (v_tids);
         RETURN true;
     EXCEPTION WHEN OTHERS THEN
         IF SQLSTATE !~ '^(08|53|57|58|HV|XX)' THEN

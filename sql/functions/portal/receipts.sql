@@ -7,17 +7,19 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $receipts$
 DECLARE
-    v_epoch uuid := pyrepl.current_epoch();
+    v_epochs uuid[] := ARRAY(
+        SELECT e.value FROM pyrepl.epoch e WHERE e.identity = pyrepl.life());
 BEGIN
     RETURN QUERY EXECUTE format($unsettled$
         SELECT r.id, r.users, r.status IS DISTINCT FROM 'committed'
         FROM (
-            SELECT u.id, u.users, CASE WHEN u.epoch = $1 THEN pg_xact_status(u.xid) END
+            SELECT u.id, u.users,
+                CASE WHEN u.epoch = ANY ($1) THEN pg_xact_status(u.xid) END
             FROM (SELECT * FROM pyrepl.unsettled_%s%s ORDER BY id LIMIT 1000) u
         ) r(id, users, status)
         WHERE r.status IS DISTINCT FROM 'in progress'
         $unsettled$, p_database, CASE WHEN p_writer THEN '_immediate' END)
-        USING v_epoch;
+        USING v_epochs;
 END
 $receipts$;
 

@@ -15,7 +15,6 @@ DECLARE
     v_xip xid8[];
     v_taken integer;
     v_seen pg_snapshot;
-    v_writer boolean := pg_current_xact_id_if_assigned() IS NOT NULL;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(1887007344, 0) THEN
         RETURN NULL;
@@ -71,13 +70,12 @@ BEGIN
     )
     SELECT count(*), pg_current_snapshot() INTO v_taken, v_seen FROM seen;
 
-    -- The mark moves once a second: versions of one row pile up too. A writer leaves it
-    -- alone: its own number is in no snapshot of its own, and it may yet write changes.
-    IF v_taken < 5000 AND NOT v_writer
+    -- The mark moves once a second: versions of one row pile up too.
+    IF v_taken < 5000
         AND coalesce(v_mark.saved_at, '-infinity') < clock_timestamp() - interval '1 s'
     THEN
         INSERT INTO pyrepl.route_mark (identity, snapshot, saved_at)
-        VALUES (v_identity, v_seen, clock_timestamp())
+        VALUES (v_identity, pyrepl.with_own_number(v_seen), clock_timestamp())
         ON CONFLICT (singleton) DO UPDATE SET identity = excluded.identity,
             snapshot = excluded.snapshot, saved_at = excluded.saved_at;
     END IF;

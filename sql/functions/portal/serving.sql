@@ -8,8 +8,11 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $serving$
     UPDATE pyrepl.health h SET serving = CASE WHEN p_begins THEN pg_backend_pid() END
-    WHERE h.database_id = p_database
-        AND CASE WHEN p_begins THEN h.serving IS NULL ELSE h.serving = pg_backend_pid() END;
+    WHERE h.database_id IN (  -- a writer that hangs may hold the row
+        SELECT s.database_id FROM pyrepl.health s
+        WHERE s.database_id = p_database AND CASE WHEN p_begins THEN s.serving IS NULL
+            ELSE s.serving = pg_backend_pid() END
+        FOR NO KEY UPDATE SKIP LOCKED);
 $serving$;
 
 COMMENT ON FUNCTION pyrepl.serving(integer, boolean) IS

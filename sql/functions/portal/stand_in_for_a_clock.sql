@@ -1,6 +1,7 @@
--- Where no clock is alive, a writer does a clock's work for a database with immediate
--- delivery: routes, probes after a failure, settles receipts, and takes up a small slice of
--- what an outage left behind. One writer at a time; never raises. Part of deliver_now.
+-- Where no clock is alive, and no database queued, a writer does a clock's work for a
+-- database with immediate delivery: routes, probes after a failure, settles receipts, and
+-- takes up a small slice of what an outage left behind. One writer at a time; never raises.
+-- Part of deliver_now.
 -- Locks: the clocks' advisory lock, the router's, the database's.
 CREATE OR REPLACE FUNCTION pyrepl.stand_in_for_a_clock(p_database integer)
 RETURNS void
@@ -14,7 +15,11 @@ DECLARE
     v_hint text;
     v_detail text;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(1887007344, -2) THEN
+    -- The router's lock goes with the COMMIT, which a course may hold up: queued databases
+    -- are not to wait for that, and need a clock anyway.
+    IF EXISTS (SELECT FROM pyrepl.database d WHERE d.delivery = 'queued')
+        OR NOT pg_try_advisory_xact_lock(1887007344, -2)
+    THEN
         RETURN;
     END IF;
     PERFORM pyrepl.route_changes();
