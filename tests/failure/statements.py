@@ -14,7 +14,7 @@ from tests.failure.world import HOSTED, KEYS, SESSIONS
 from tests.platform import Connection
 
 Deed = tuple[Any, ...]
-users = st.integers(1, 4)
+users = st.integers(1, 3)
 keys = st.sampled_from(KEYS)
 texts = st.sampled_from(["a", "b", "O'Hara {x,\"y\\", "NULL", "é漢"])
 names = st.sampled_from(["ann", "bob", "cid"])
@@ -103,7 +103,11 @@ deeds = st.one_of(
     )
 )
 # Left open, it would keep everybody waiting: deliveries as well as the test itself.
-brief_deeds = deeds | st.just(("truncate",))
+_brief = deeds | st.just(("truncate",))
+transactions = st.lists(
+    st.lists(_brief, min_size=1, max_size=3), min_size=1, max_size=5
+)
+troubles = st.sampled_from(["cut", "down", "pause", "refuse", "lose acknowledgement"])
 
 
 def do(connection: Connection, deed: Deed) -> None:

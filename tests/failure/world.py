@@ -5,14 +5,16 @@ Everything here reads and breaks by plain SQL; nothing of ours says what is righ
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import psycopg
-from psycopg import sql
+from psycopg import IsolationLevel, sql
 
 from pyreplctl import courses, deliveries, registration
+from pyreplctl.config import Mode
 from pyreplctl.registration import Request
 from tests.failure.model import Held, Truth, User
 from tests.platform import Connection, Course, Platform
@@ -37,15 +39,19 @@ class World:
     platform: Platform
     courses: dict[str, Course] = field(default_factory=dict)
     sessions: list[Connection] = field(default_factory=list)
+    immediate: str | None = None
+    verified: bool = True
 
     @classmethod
-    def made(cls, platform: Platform) -> World:
+    def made(cls, platform: Platform, immediate: str | None = None) -> World:
         """Register the courses; at one of them other tables refer to users."""
-        world = cls(platform)
+        world = cls(platform, immediate=immediate)
         # The portal counts how often a row was inserted. It is no agreed column.
         platform.execute("ALTER TABLE auth_user ADD incarnation serial")
         for name, keys in HOSTED.items():
-            course = world.courses[name] = platform.course(*keys)
+            delivery: Mode = "immediate" if name == immediate else "queued"
+            course = platform.course(*keys, delivery=delivery)
+            world.courses[name] = course
             _prepare(course)
         world.courses["east"].execute(
             "CREATE TABLE post (author integer NOT NULL"
@@ -84,6 +90,7 @@ class World:
                 for table in _TABLES:
                     _delete(course.connection, table, _OTHERS.get(table))
                 course.execute("DELETE FROM pyrepl.copy")
+                course.execute("DELETE FROM pyrepl.receipt")
         execute = self.platform.execute
         execute("TRUNCATE auth_user, auth_userprofile, student_courseenrollment")
         for table in ("change", "outbox", "retry", "placement", "departure"):
@@ -98,7 +105,8 @@ class World:
             )
         execute(
             "UPDATE pyrepl.health SET health = 'ok', phase = 'normal', batch = NULL,"
-            " intent = NULL, suspect = false, failures = 0, retry_at = NULL"
+            " intent = NULL, suspect = false, failures = 0, retry_at = NULL,"
+            " companions = '{}', holders = '{}'"
         )
 
     def truth(self) -> Truth:
@@ -145,19 +153,31 @@ class World:
             self.reachable(name, yes=True)
             course.execute("DROP TRIGGER IF EXISTS refuse ON auth_user")
         courses.resume(self.platform.connection, [])
+        self.platform.execute("UPDATE pyrepl.health SET stalled_at = NULL")
 
     def deliver_everything(self) -> None:
         """Lift all faults and deliver until nothing waits."""
         self.lift()
+        connection = self.platform.connection
         for _ in range(8):
             self.platform.execute("UPDATE pyrepl.retry SET due_at = now()")
-            stuck = deliveries.until_empty(
-                self.platform.connection, courses.numbers(self.platform.connection, [])
+            self.platform.execute(
+                "UPDATE pyrepl.health SET settle_at = now() WHERE settle_at IS NOT NULL"
             )
-            if not stuck:
+            stuck: object = deliveries.until_empty(
+                connection, courses.numbers(connection, [])
+            )
+            if not (stuck := stuck or self._unsettled()):
                 return
-            courses.resume(self.platform.connection, [])
+            courses.resume(connection, [])
         raise AssertionError(f"stuck: {stuck}")
+
+    def _unsettled(self) -> list[object]:
+        """Return receipts that nobody has looked at, and changes made by who did."""
+        found: list[object] = list(self.platform.rows("SELECT * FROM pyrepl.change"))
+        for course in self.courses.values():
+            found += course.rows("SELECT * FROM pyrepl.receipt")
+        return found
 
     def move(self, key: str, name: str) -> None:
         """Let another database host a course; to register, it must be reachable."""
@@ -177,12 +197,14 @@ class World:
     def reachable(self, name: str, *, yes: bool) -> None:
         """Let the portal connect to a course database, or not."""
         course = self.courses[name]
-        [(role,)] = course.rows("SELECT link_role FROM pyrepl.binding")
-        course.connection.execute(
-            sql.SQL("ALTER ROLE {} {}").format(
-                sql.Identifier(role), sql.SQL("LOGIN" if yes else "NOLOGIN")
+        for (role,) in course.rows(
+            "SELECT rolname FROM pg_roles, pyrepl.binding"
+            " WHERE rolname IN (link_role, link_role || '_immediate')"
+        ):
+            login = sql.SQL("LOGIN" if yes else "NOLOGIN")
+            course.connection.execute(
+                sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(role), login)
             )
-        )
         if not yes:
             self.cut(name)
 
@@ -203,29 +225,46 @@ class World:
             ).format(user)
         )
 
-    def lose_acknowledgement(self, name: str) -> bool:
+    def lose_acknowledgement(self, name: str) -> None:
         """End a delivery between the course's COMMIT and its own, if one is due."""
-        course, number = self.courses[name], self.numbers[name]
         deliveries.route(self.platform.connection)
+        with psycopg.connect(self.platform.dsn, autocommit=True) as session:
+            number = self.numbers[name]
+            self._end_in_commit(
+                name, session, lambda: deliveries.deliver(session, number)
+            )
+
+    def lose_writer(self, name: str, deed: Callable[[Connection], object]) -> None:
+        """End a writer between the course's COMMIT and its own, if it comes to that."""
+        with psycopg.connect(
+            self.platform.dsn, options="-c lock_timeout=20ms"
+        ) as session:
+            session.isolation_level = IsolationLevel.READ_COMMITTED
+
+            def write() -> None:
+                deed(session)
+                session.commit()
+
+            self._end_in_commit(name, session, write)
+
+    def _end_in_commit(
+        self, name: str, session: Connection, work: Callable[[], object]
+    ) -> None:
+        course = self.courses[name]
         course.execute("SELECT pg_advisory_lock(%s)", _GATE)
         try:
-            with (
-                psycopg.connect(self.platform.dsn, autocommit=True) as session,
-                ThreadPoolExecutor() as pool,
-            ):
-                delivery = pool.submit(deliveries.deliver, session, number)
-                until(lambda: delivery.done() or _held_up(course))
-                caught = not delivery.done()
-                if caught:
+            with ThreadPoolExecutor() as pool:
+                working = pool.submit(work)
+                until(lambda: working.done() or _held_up(course))
+                if not working.done():
                     self.platform.execute(
                         "SELECT pg_terminate_backend(%s)", session.info.backend_pid
                     )
                 with suppress(psycopg.Error):
-                    delivery.result()
+                    working.result()
         finally:
             course.execute("SELECT pg_advisory_unlock(%s)", _GATE)
-        until(lambda: not _held_up(course))
-        return caught
+        until(lambda: not _at_work(course))
 
 
 _TABLES = ("student_courseenrollment", "auth_userprofile", "auth_user")
@@ -276,6 +315,15 @@ def _prepare(course: Course) -> None:
         CREATE CONSTRAINT TRIGGER go_to_gate
         AFTER INSERT OR DELETE ON student_courseenrollment
         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION go_to_gate()"""
+    )
+
+
+def _at_work(course: Course) -> bool:
+    return bool(
+        course.rows(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name LIKE 'pyreplctl link%%' AND state <> 'idle'"
+        )
     )
 
 
