@@ -340,6 +340,7 @@ def test_a_writer_that_routed_is_not_taken_for_one_that_has_ended(
     immediate.execute("SELECT pg_current_xact_id()")  # a later one ends before
     immediate.execute("DELETE FROM pyrepl.route_mark")
     session.execute("UPDATE auth_user SET first_name = 'routed' WHERE id = 1")
+    assert session.execute("SELECT count(*) FROM pyrepl.route_mark").fetchone() == (1,)
     immediate.execute("UPDATE pyrepl.database SET state = 'paused'")
     session.execute("UPDATE auth_user SET first_name = 'later' WHERE id = 1")
     session.commit()

@@ -6,7 +6,9 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $with_own_number$
     SELECT CASE WHEN pg_visible_in_snapshot(pg_current_xact_id(), p_snapshot)
-        THEN format('%s:%s:%s', pg_snapshot_xmin(p_snapshot), pg_snapshot_xmax(p_snapshot),
+        THEN format('%s:%s:%s',
+            least(pg_snapshot_xmin(p_snapshot), pg_current_xact_id()),
+            pg_snapshot_xmax(p_snapshot),
             (SELECT string_agg(x.xid::text, ',' ORDER BY x.xid)
             FROM (SELECT pg_snapshot_xip(p_snapshot)
                 UNION SELECT pg_current_xact_id()) x(xid)))::pg_snapshot
