@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # clones that share a VENV= each install themselves.
 STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
 
-.PHONY: help venv lint test demo replay chaos clean
+.PHONY: help venv lint test demo replay chaos model clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -42,6 +42,10 @@ replay: $(STAMP) ## replay real enrollment records
 chaos: $(STAMP) ## write, deliver and break at the same time (SECONDS=, SEED=, ARGS=)
 	$(BIN)/python -m tests.failure.chaos --seconds $(or $(SECONDS),600) \
 		$(if $(SEED),--seed $(SEED)) $(ARGS)
+
+model: $(STAMP) ## search for a history that ends wrong (EXAMPLES=, ARGS= for pytest)
+	MODEL_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/failure/test_model.py \
+		-n $(JOBS) $(ARGS)
 
 clean: ## remove the virtual environment and all caches
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -18,7 +18,11 @@ _ACTIVE = 7  # where is_active stands in a row of auth_user
 
 @dataclass(frozen=True)
 class User:
-    """A row of auth_user. `incarnation` counts insertions, `person` never changes."""
+    """A row of auth_user. `person` never changes.
+
+    `incarnation` counts insertions and changes of the id: to a course either is
+    somebody new, even if an id that was given away is taken back.
+    """
 
     row: Row
     person: object
@@ -49,13 +53,12 @@ class Held:
 class CourseModel:
     """One course database: which courses it hosts, and what it may have been sent.
 
-    `phantoms`: it may have been sent what was never committed. A copy of somebody who
-    was never a member may then stay, as that of somebody who has left.
+    It may have been sent what was never committed. Who is a member there alone may then
+    stay, as somebody who has left; and what is kept as it was may be kept as that.
     """
 
     keys: set[str]
     policy: Policy
-    phantoms: bool = False
     members_ever: set[tuple[int, object]] = field(default_factory=set)
     versions: dict[int, set[Row]] = field(default_factory=lambda: defaultdict(set))
     profiles: dict[int, set[Row]] = field(default_factory=lambda: defaultdict(set))
@@ -70,7 +73,10 @@ class CourseModel:
         }
 
     def see(self, truth: Truth) -> None:
-        """Take note of a commit at the portal, or of a course that has moved."""
+        """Take note of a commit at the portal, or of a course that has moved.
+
+        Or of what a writer may have sent that was lost before its own COMMIT.
+        """
         for user in self.members(truth):
             self.members_ever.add((user, truth.users[user].person))
         for user, found in truth.users.items():
@@ -130,7 +136,7 @@ class CourseModel:
         if not member:
             if policy == "delete":
                 yield f"user {user} has left and is still there"
-            if (user, now.person) not in self.members_ever and not self.phantoms:
+            if (user, now.person) not in self.members_ever:
                 yield f"user {user} is here and was never a member"
         deactivated = policy == "deactivate" and not member
         expected = _inactive(now.row) if deactivated else now.row

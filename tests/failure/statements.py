@@ -73,7 +73,7 @@ WHERE u.id IN (%(a)s, %(b)s)
         WHEN 2 THEN %(a)s + %(b)s - u.id ELSE u.id END;
 DROP TABLE before"""
 _REKEY: LiteralString = """
-UPDATE auth_user SET id = %(b)s WHERE id = %(a)s;
+UPDATE auth_user SET id = %(b)s, incarnation = DEFAULT WHERE id = %(a)s;
 UPDATE auth_userprofile SET user_id = %(b)s WHERE user_id = %(a)s;
 UPDATE student_courseenrollment SET user_id = %(b)s WHERE user_id = %(a)s"""
 

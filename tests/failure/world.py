@@ -9,9 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import LiteralString
 
 import psycopg
 from psycopg import IsolationLevel, sql
+from psycopg.rows import TupleRow
 
 from pyreplctl import courses, deliveries, registration
 from pyreplctl.config import Mode
@@ -46,7 +48,7 @@ class World:
     def made(cls, platform: Platform, immediate: str | None = None) -> World:
         """Register the courses; at one of them other tables refer to users."""
         world = cls(platform, immediate=immediate)
-        # The portal counts how often a row was inserted. It is no agreed column.
+        # Counts how often a row was inserted or got its id. It is no agreed column.
         platform.execute("ALTER TABLE auth_user ADD incarnation serial")
         for name, keys in HOSTED.items():
             delivery: Mode = "immediate" if name == immediate else "queued"
@@ -109,9 +111,13 @@ class World:
             " companions = '{}', holders = '{}'"
         )
 
-    def truth(self) -> Truth:
-        """Read the portal's committed rows."""
-        read = self.platform.rows
+    def truth(self, session: Connection | None = None) -> Truth:
+        """Read the portal's rows as a session sees them; without one, as committed."""
+        session = session or self.platform.connection
+
+        def read(query: LiteralString) -> list[TupleRow]:
+            return session.execute(query).fetchall()
+
         users = {
             row[0]: User(row[:-1], row[-2], row[-1])
             for row in read(f"SELECT {_COLUMNS}, incarnation FROM auth_user")
@@ -234,18 +240,27 @@ class World:
                 name, session, lambda: deliveries.deliver(session, number)
             )
 
-    def lose_writer(self, name: str, deed: Callable[[Connection], object]) -> None:
-        """End a writer between the course's COMMIT and its own, if it comes to that."""
+    def lose_writer(
+        self, name: str, deed: Callable[[Connection], object]
+    ) -> Truth | None:
+        """End a writer between the course's COMMIT and its own, if it comes to that.
+
+        Returns what it would have committed; None if the deed itself failed.
+        """
+        phantom: Truth | None = None
         with psycopg.connect(
             self.platform.dsn, options="-c lock_timeout=20ms"
         ) as session:
             session.isolation_level = IsolationLevel.READ_COMMITTED
 
             def write() -> None:
+                nonlocal phantom
                 deed(session)
+                phantom = self.truth(session)
                 session.commit()
 
             self._end_in_commit(name, session, write)
+        return phantom
 
     def _end_in_commit(
         self, name: str, session: Connection, work: Callable[[], object]

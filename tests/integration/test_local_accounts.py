@@ -117,6 +117,21 @@ def test_a_member_with_the_name_of_a_local_account_is_set_aside_and_named(
     local.assert_untouched()
 
 
+@pytest.mark.parametrize("table", ["auth_userprofile", "student_courseenrollment"])
+def test_a_member_with_a_rows_id_of_a_local_account_is_set_aside_and_named(
+    platform: Platform, table: str
+) -> None:
+    course = platform.course(TOY, askbot=True)
+    Local.at(course)
+    platform.member(6, TOY)
+    platform.execute(f"UPDATE {table} SET id = 5000")
+    course.execute(f"UPDATE {table} SET id = 5000 WHERE id = 90005")
+    [why] = platform.deliver()[course.name]
+    assert "user 5 of the course holds a value" in why
+    assert f"{table}_pkey" in why
+    assert set_aside(platform) == [(6, "PR020")]
+
+
 def test_control_an_upsert_by_id_would_take_the_local_account_over(
     platform: Platform,
 ) -> None:

@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from pyreplctl import courses, deliveries, portal
+from pyreplctl.config import Config
 from pyreplctl.refresh import refresh
 from tests.conftest import NewCourse
 from tests.platform import Connection, Course, Platform
@@ -345,6 +346,43 @@ def test_a_profile_is_replaced_by_one_with_another_id(
     assert toy.rows("SELECT id, name FROM auth_userprofile WHERE user_id = 1") == [
         (5, "Again")
     ]
+
+
+@pytest.mark.parametrize("held", ["username", "profile id", "enrollment id"])
+@pytest.mark.parametrize(
+    "policy", [{"on_user_delete": "keep"}, {"on_unenroll": "freeze"}]
+)
+def test_what_a_kept_copy_holds_goes_to_whom_the_portal_gives_it(
+    platform: Platform, policy: dict[str, str], held: str
+) -> None:
+    platform.config = Config.model_validate({"policy": policy})
+    portal.install(platform.dsn, platform.config)
+    course = platform.course(TOY)
+    platform.member(1, TOY)
+    settle(platform)
+    [(enrollment,)] = course.rows("SELECT id FROM student_courseenrollment")
+    platform.unenroll(1, TOY)
+    if "on_user_delete" in policy:
+        platform.execute("DELETE FROM auth_userprofile")
+        platform.execute("DELETE FROM auth_user")
+    assert platform.deliver() == {}
+    assert (course.users, course.profiles) == ([1], [1])
+
+    platform.member(2)
+    if held == "username":
+        platform.execute("UPDATE auth_user SET username = 'was1' WHERE id = 1")
+        platform.execute("UPDATE auth_user SET username = 'user1' WHERE id = 2")
+    elif held == "profile id":
+        [(profile,)] = course.rows("SELECT id FROM auth_userprofile")
+        platform.execute("DELETE FROM auth_userprofile WHERE user_id = 1")
+        platform.execute("UPDATE auth_userprofile SET id = %s", profile)
+    platform.execute(
+        "INSERT INTO student_courseenrollment (id, user_id, course_id)"
+        " VALUES (%s, 2, %s)",
+        enrollment if held == "enrollment id" else 99,
+        TOY,
+    )
+    settle(platform)
 
 
 @pytest.mark.parametrize(("users", "priority"), [(1000, 0), (1001, 1)])

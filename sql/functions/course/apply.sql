@@ -73,7 +73,8 @@ EXCEPTION WHEN OTHERS THEN
     IF v_sqlstate = '23505' THEN
         SELECT h.sqlstate, h.message, h.hint, h.detail
         INTO v_sqlstate, v_message, v_hint, v_detail
-        FROM pyrepl.explain_holders(NEW.ids, v_users, v_constraint) h;
+        FROM pyrepl.explain_holders(
+            NEW.ids, v_users, v_profiles, v_enrollments, v_constraint) h;
     END IF;
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,

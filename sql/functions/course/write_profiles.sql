@@ -1,6 +1,6 @@
 -- Last step of apply: profile rows of copies, updated where an agreed column differs by
--- image, inserted where missing. One that another user's row holds is left to the unique
--- index to refuse. Writes: the profile table.
+-- image, inserted where missing. An id that another user's row has is left to the
+-- unique index to refuse (see explain_holders). Writes: the profile table.
 CREATE OR REPLACE FUNCTION pyrepl.write_profiles(p_profiles pyrepl.profile_row[])
 RETURNS void
 LANGUAGE plpgsql
