@@ -1,8 +1,8 @@
 """Random transactions and faults against a plain model of what each course must hold.
 
 The same examples are tried every time, unless MODEL_EXAMPLES asks for more: these are
-random (`make model`). A failing one is shrunk, printed as the calls that lead to it, and
-tried first the next time.
+random (`make model`). A failing one is shrunk, printed as the calls that lead to it,
+and tried first the next time.
 """
 
 from __future__ import annotations
