@@ -71,10 +71,9 @@ EXCEPTION WHEN OTHERS THEN
         v_hint = PG_EXCEPTION_HINT, v_table = TABLE_NAME, v_column = COLUMN_NAME,
         v_constraint = CONSTRAINT_NAME, v_context = PG_EXCEPTION_CONTEXT;
     IF v_sqlstate = '23505' THEN
-        SELECT h.sqlstate, h.message, h.hint, h.detail
-        INTO v_sqlstate, v_message, v_hint, v_detail
-        FROM pyrepl.explain_holders(
-            NEW.ids, v_users, v_profiles, v_enrollments, v_constraint) h;
+        SELECT h.* INTO v_sqlstate, v_message, v_hint, v_detail
+        FROM pyrepl.explain_holders(NEW.ids, v_users, v_profiles, v_enrollments,
+            v_constraint) h;
     END IF;
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
