@@ -49,7 +49,6 @@ class Result:
     former: int = 0
     pending: int = 0
     seconds: float = 0.0
-    structure: list[dict[str, str]] = field(default_factory=list)
     examples: list[Difference] = field(default_factory=list)
     found: dict[str, array[int]] = field(
         default_factory=lambda: {kind: array("q") for kind in KINDS}

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
 from enum import StrEnum
-from types import MappingProxyType
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pyreplctl import repairing, values, verification
-from pyreplctl.cli.output import SETTINGS, count, data, table, talk
+from pyreplctl import config as configuration
+from pyreplctl import history, mending, portal, repairing, reports, runs, values
+from pyreplctl.cli import findings
+from pyreplctl.cli.output import SETTINGS, data, talk
 from pyreplctl.cli.setup import seconds
 from pyreplctl.config import Config
-from pyreplctl.errors import UsageError
-from pyreplctl.repairing import Plan
-from pyreplctl.values import Values
-from pyreplctl.verification import Result
+from pyreplctl.db import connect
+from pyreplctl.errors import Error, UsageError
+from pyreplctl.runs import Looking, Run
 
 
 class Kind(StrEnum):
@@ -45,11 +44,19 @@ def add_to(app: typer.Typer) -> None:
 
 def verify(
     names: Names = None,
+    structure: Annotated[
+        bool,
+        typer.Option("--structure", help="Look at structure alone: every object."),
+    ] = False,
+    only_data: Annotated[
+        bool, typer.Option("--data", help="Look at data alone: every row.")
+    ] = False,
     repair: Annotated[
         bool,
         typer.Option(
             "--repair",
-            help="Deliver the users that differ again, then look at them again.",
+            help="Make objects again that are not current, deliver users that differ"
+            " again; then look again.",
         ),
     ] = False,
     dry_run: Annotated[
@@ -97,121 +104,148 @@ def verify(
             "--resume", help="Go on where a verification was interrupted, if one was."
         ),
     ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a page to look at, too.", show_default=False
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write JUnit XML, too, for pipelines.",
+            show_default=False,
+        ),
+    ] = None,
+    show_history: Annotated[
+        bool,
+        typer.Option("--history", help="Show what past runs found; look at nothing."),
+    ] = False,
+    self_test: Annotated[
+        bool,
+        typer.Option(
+            "--self-test",
+            help="Plant differences of every kind on servers made for it and gone"
+            " afterwards, and see that all are found and nothing else is.",
+        ),
+    ] = False,
 ) -> int:
-    """Compare the data of course databases with the portal.
+    """Verify portal and course databases: their structure, and their data.
 
-    Exit code 0: equal. 3: something is missing, stale or extra at a course. 1: a
-    database could not be looked at. What waits to be delivered is no difference.
+    Structure: every object is there, enabled and as it was installed. Data: every
+    course database holds what the portal says, and no more; what waits to be delivered
+    is no difference. Exit code 0: all is well. 3: a difference, or something to mend.
+    1: a database could not be looked at.
     """
     if (dry_run or only or max_users) and not repair:
         raise UsageError(
             "--dry-run, --only and --max-users say what --repair does",
             hint="Add --repair.",
         )
+    if self_test:
+        return _self_test()
     config = SETTINGS.config()
     dsn = SETTINGS.dsn(config)
-    if repair and not dry_run:
-        repairing.require_rights(dsn)
-    found = verification.verify(
-        dsn,
-        config,
-        names or [],
+    if show_history:
+        return _show_history(dsn, names or [])
+    looking = Looking(
+        structure=structure or not only_data,
+        data=only_data or not structure,
+        given=_given(config),
         examples=max_examples,
         target=seconds(target),
         resume=resume,
     )
+    if repair and not dry_run:
+        repairing.require_rights(dsn)
+    found = _keep(dsn, runs.look(dsn, config, names or [], looking))
     if repair:
         kinds = [kind.value for kind in only] if only else None
-        plans = repairing.plan(found, kinds, max_users)
-        for line in (_findings(found) if plans else []) + _plan(plans):
-            talk(line)
-        if plans and not dry_run:
-            for name, reasons in repairing.repair(dsn, plans).items():
-                talk(f"{name}: {'; '.join(reasons)}", "red")
-            found = verification.look_again(dsn, config, found, max_examples)
-    shown = {r.name: _values(dsn, config, r) for r in found} if show_values else {}
-    states = [result.ok for result in found]
-    whole = False if False in states else None if None in states else True
-    columns = ("users", "missing", "stale", "extra", "former", "pending", "seconds")
-    table(
-        {
-            "ok": whole,
-            "portal": {"structure": []},
-            "databases": [_document(r, shown.get(r.name)) for r in found],
-        },
-        ("name", "verdict", *columns),
-        [(r.name, _verdict(r), *(getattr(r, c) for c in columns)) for r in found],
-        rare={"former": 0, "pending": 0},
-    )
-    if not SETTINGS.json:
-        data(None, _findings(found, shown))
-    return {True: 0, False: 3, None: 1}[whole]
+        if _repair(dsn, found, kinds, max_users, dry_run=dry_run):
+            again = runs.look_again(dsn, config, names or [], found, looking)
+            found = _keep(dsn, again)
+    shown = {
+        each.name: values.read(dsn, config, each.name, each.examples)
+        for each in found.results
+        if show_values
+    }
+    findings.show(found, shown)
+    _write(dsn, found, html, junit)
+    return {True: 0, False: 3, None: 1}[found.ok]
 
 
-def _verdict(result: Result) -> str:
-    return {True: "equal", False: "DIFFERS", None: "unknown"}[result.ok]
+def _given(config: Config) -> Config | None:
+    """Return the configuration if somebody has written one."""
+    file = SETTINGS.config_file or configuration.DEFAULT_FILE
+    return config if file.exists() else None
 
 
-def _plan(plans: list[Plan]) -> list[str]:
-    lines = []
-    for each in plans:
-        kinds = ", ".join(f"{len(u)} {kind}" for kind, u in each.users.items() if u)
-        left = f"; {count(each.left, 'user')} left as they are" if each.left else ""
-        lines.append(f"{each.name}: to be delivered again: {kinds}{left}")
-    return lines
+def _keep(dsn: str, found: Run) -> Run:
+    """Add a run to the history, where that can be written."""
+    try:
+        with connect(dsn, "the portal") as connection:
+            history.keep(connection, found)
+    except Error as error:  # of a standby, for example
+        talk(f"not kept for --history: {error}", "yellow")
+    return found
 
 
-def _values(dsn: str, config: Config, result: Result) -> list[Values]:
-    return values.read(dsn, config, result.name, result.examples)
+def _repair(
+    dsn: str, found: Run, kinds: list[str] | None, most: int | None, *, dry_run: bool
+) -> bool:
+    """Print the plan and do it; return whether anything was done."""
+    steps = mending.plan(found.found) if found.found else []
+    plans = repairing.plan(found.results, kinds, most)
+    for line in findings.lines(found, {}) if plans or steps else []:
+        talk(line)
+    for line in findings.planned(steps, plans):
+        talk(f"plan: {line}")
+    mends = [step for step in steps if step.item.mend.step]
+    if dry_run or not (plans or mends):
+        return False
+    if mends:
+        done = mending.repair(dsn, mends)
+        for place, changes in done.changes.items():
+            for change in changes:
+                talk(f"{place or 'portal'}: {change.state} {change.object}")
+        for place, why in done.failed.items():
+            talk(f"{place or 'portal'}: not repaired: {why}", "red")
+    for name, reasons in repairing.repair(dsn, plans).items():
+        talk(f"{name}: {'; '.join(reasons)}", "red")
+    return True
 
 
-def _findings(
-    found: list[Result], shown: Mapping[str, list[Values]] = MappingProxyType({})
-) -> list[str]:
-    lines = []
-    for result in found:
-        if result.error:
-            lines.append(f"{result.name}: could not be looked at: {result.error}")
-        if result.pending:
-            lines.append(
-                f"{result.name}: pending: {count(result.pending, 'user')} of whom"
-                " something is on its way: queued, to be tried again, or committed and"
-                " not yet routed"
-            )
-        for number, example in enumerate(result.examples):
-            columns = f" ({', '.join(example.columns)})" if example.columns else ""
-            lines.append(
-                f"{result.name}: user {example.user_id}: {example.kind} in"
-                f" {example.table}{columns}"
-            )
-            if result.name in shown:
-                lines += _told(shown[result.name][number])
-        listed = {example.user_id for example in result.examples}
-        if more := len(result.drifted) - len(listed):
-            lines.append(f"{result.name}: and {count(more, 'more user')}")
-    return lines
+def _write(dsn: str, found: Run, html: Path | None, junit: Path | None) -> None:
+    if junit is not None:
+        _write_file(junit, reports.junit(found))
+    if html is not None:
+        with connect(dsn, "the portal") as connection:
+            past = history.read(connection)
+            name = connection.info.dbname
+        _write_file(html, reports.page(found, past, name))
 
 
-def _told(found: Values) -> list[str]:
-    return [
-        f"    {side}: "
-        + ", ".join(
-            f"{name} {'NULL' if v is None else repr(v)}" for name, v in row.items()
-        )
-        for side, rows in (("portal", found.portal), ("course", found.course))
-        for row in rows
-    ]
+def _write_file(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+    talk(f"wrote {file}")
 
 
-def _document(result: Result, shown: list[Values] | None) -> dict[str, object]:
-    keys = (
-        "name ok error structure users missing stale extra former pending seconds"
-        " examples"
-    )
-    document = {key: getattr(result, key) for key in keys.split()}
-    if shown is not None:
-        document["examples"] = [
-            asdict(example) | {"values": asdict(each)}
-            for example, each in zip(result.examples, shown, strict=True)
-        ]
-    return document
+def _show_history(dsn: str, names: list[str]) -> int:
+    with connect(dsn, "the portal") as connection:
+        portal.require_installed(connection)
+        past = history.read(connection)
+    findings.show_past([each for each in past if not names or each.name in names])
+    return 0
+
+
+def _self_test() -> int:
+    """Print a line for each difference that was planted."""
+    from pyreplctl import selftest
+
+    tried = selftest.run(lambda told: talk(told) if not SETTINGS.json else None)
+    data(tried, [each.line for each in tried])
+    return 0 if all(each.ok for each in tried) else 3

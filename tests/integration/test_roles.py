@@ -35,6 +35,7 @@ WORKER = BOTH | {
 MONITOR = BOTH | {
     *("status", "clocks", "members", "unrouted", "last_queued", "waiting"),
     *("structure", "course_structure", "agreements", "contract_columns"),
+    *("note_verification", "verifications"),
     *("extent", "digest_here", "digest_there", "look_again", "pending_users"),
     *("progress", "note_progress", "dead_letters"),
     *("find_users", "explain_user", "loose_ends"),

@@ -1,0 +1,62 @@
+"""The page: one file, which needs no network and no script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pyreplctl import __version__
+from pyreplctl.history import Past
+from pyreplctl.reports.plot import plots
+from pyreplctl.runs import KINDS, Database, Run
+
+_VERDICTS = {
+    True: ("well", "equal"),
+    False: ("bad", "differs"),
+    None: ("unknown", "unknown"),
+}
+
+
+def page(run: Run, past: Sequence[Past], portal: str) -> str:
+    """Return the page of a run; `portal` names it, `past` holds earlier runs, too."""
+    environment = Environment(
+        loader=PackageLoader("pyreplctl", "reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    template = environment.get_template("page.html")
+    return template.render(
+        run=run,
+        past=past,
+        plots=plots(past),
+        portal=portal,
+        version=__version__,
+        verdicts=_VERDICTS,
+        kinds=KINDS,
+        shares=shares,
+        totals={name: _total(run, name) for name in ("users", *KINDS, "pending")},
+    )
+
+
+def _total(run: Run, name: str) -> int | None:
+    numbers = [each.number(name) for each in run.databases if each.data is not None]
+    return sum(numbers) if numbers else None
+
+
+def _number(count: float | None) -> str:
+    return "-" if count is None else f"{count:,}"
+
+
+def shares(database: Database) -> list[tuple[str, int, float]]:
+    """Return kind, users and per cent of each piece of a database's bar."""
+    if database.data is None or database.data.ok is None:
+        return []
+    counts = {kind: int(database.number(kind)) for kind in (*KINDS, "pending")}
+    counts["equal"] = max(int(database.number("users")) - sum(counts.values()), 0)
+    whole = sum(counts.values()) or 1
+    order = ("equal", "pending", *KINDS)
+    return [(k, counts[k], 100 * counts[k] / whole) for k in order if counts[k]]
