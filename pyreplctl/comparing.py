@@ -20,6 +20,8 @@ SHIFT = 4  # a bucket is 2^4 neighbouring ids
 WIDTH = 1 << 16  # ids in the first range; the next is as wide as time allows
 NARROWEST = 1 << 10
 AT_ONCE = 1 << 14  # users who are looked at one by one in a statement
+PATIENCE = 5.0  # seconds that a statement may take at the least
+_LONGEST = (1 << 31) - 1  # milliseconds that a setting can hold
 _PAIR = struct.Struct("!qq")  # bucket, digest
 
 
@@ -60,7 +62,7 @@ def ranges(sides: Sides, first: int, highest: int) -> Iterator[Range]:
             last = min(first + width, highest + 1)
             started = time.monotonic()
             try:
-                _limit(sides, max(5.0, 5 * sides.target))
+                _limit(sides, max(PATIENCE, 5 * sides.target))
                 found = _compare(sides, pool, first, last, sparse=sparse)
             except pg.QueryCanceled:
                 if width <= NARROWEST:
@@ -77,9 +79,10 @@ def ranges(sides: Sides, first: int, highest: int) -> Iterator[Range]:
 
 def _limit(sides: Sides, seconds: float) -> None:
     """Let statements time out after so long; 0: never."""
+    milliseconds = min(int(seconds * 1000), _LONGEST)
     for session in (sides.here, sides.there):
         query = "SELECT set_config('statement_timeout', %s, false)"
-        session.execute(query, (f"{int(seconds * 1000)}ms",))
+        session.execute(query, (f"{milliseconds}ms",))
 
 
 def _compare(

@@ -7,17 +7,29 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $answer$
+DECLARE
+    v_first bigint := NEW.first;
+    v_last bigint;
+    v_digests bytea;
 BEGIN
     IF NEW.shift IS NULL THEN
         NEW.rows := (
             SELECT jsonb_agg(r)::text FROM pyrepl.digest_rows(NEW.users, NEW.seed) r);
+    ELSIF NEW.users IS NOT NULL THEN
+        NEW.digests :=
+            pyrepl.digest_buckets(NEW.users, NULL, NULL, NEW.shift, NEW.seed);
     ELSE
-        -- In steps that fit the processor's cache.
-        NEW.digests := (
-            SELECT string_agg(pyrepl.digest_buckets(NEW.users, s.first,
-                least(s.first + 16384, NEW.last), NEW.shift, NEW.seed), '' ORDER BY s.first)
-            FROM generate_series(
-                coalesce(NEW.first, 0), coalesce(NEW.last, 1) - 1, 16384) s(first));
+        -- In steps that fit the processor's cache; ids of nobody are skipped.
+        LOOP
+            SELECT min(c.user_id) INTO v_first FROM pyrepl.copy c
+            WHERE c.user_id >= v_first AND c.user_id < NEW.last;
+            EXIT WHEN v_first IS NULL;
+            v_first := greatest(v_first & -16384, NEW.first);
+            v_last := least((v_first & -16384) + 16384, NEW.last);
+            v_digests := pyrepl.digest_buckets(NULL, v_first, v_last, NEW.shift, NEW.seed);
+            NEW.digests := coalesce(NEW.digests || v_digests, NEW.digests, v_digests);
+            v_first := v_last;
+        END LOOP;
     END IF;
     RETURN NEW;
 END

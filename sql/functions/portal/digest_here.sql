@@ -9,18 +9,36 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $digest_here$
+DECLARE
+    v_truth text := format('SELECT * FROM pyrepl.truth_%s($1, $2, $3, $4, $5, $6)',
+        p_database);
+    v_first bigint := p_first;
+    v_last bigint;
+    v_step record;
 BEGIN
-    -- In steps that fit the processor's cache. Few users of a large range take one.
-    EXECUTE format($here$
-        SELECT sum(t.members), sum(t.former), string_agg(t.digests, '' ORDER BY s.first)
-        FROM generate_series(coalesce($2, 0), coalesce($3, 1) - 1,
-            CASE WHEN $6 THEN greatest($3 - $2, 1) ELSE 16384 END) s(first)
-        CROSS JOIN LATERAL pyrepl.truth_%s(
-            $1, s.first, CASE WHEN $6 THEN $3 ELSE least(s.first + 16384, $3) END,
-            $4, $5, $6) t
-        $here$, p_database)
-        INTO members, former, digests
-        USING p_users, p_first, p_last, p_shift, p_seed, p_sparse;
+    IF p_users IS NOT NULL OR p_sparse THEN
+        EXECUTE v_truth INTO members, former, digests
+            USING p_users, p_first, p_last, p_shift, p_seed, p_sparse;
+        RETURN;
+    END IF;
+    -- In steps that fit the processor's cache; ids of nobody are skipped.
+    LOOP
+        SELECT min(i.id) INTO v_first
+        FROM (
+            SELECT min(e.{enrollment_user}) FROM {enrollment_table} e
+            WHERE e.{enrollment_user} >= v_first AND e.{enrollment_user} < p_last
+            UNION ALL
+            SELECT min(p.user_id) FROM pyrepl.placement p
+            WHERE p.user_id >= v_first AND p.user_id < p_last) i(id);
+        EXIT WHEN v_first IS NULL;
+        v_first := greatest(v_first & -16384, p_first);
+        v_last := least((v_first & -16384) + 16384, p_last);
+        EXECUTE v_truth INTO v_step USING p_users, v_first, v_last, p_shift, p_seed, false;
+        members := coalesce(members, 0) + coalesce(v_step.members, 0);
+        former := coalesce(former, 0) + coalesce(v_step.former, 0);
+        digests := coalesce(digests || v_step.digests, digests, v_step.digests);
+        v_first := v_last;
+    END LOOP;
 END
 $digest_here$;
 
