@@ -9,11 +9,11 @@ BIN := $(VENV)/bin
 # clones that share a VENV= each install themselves.
 STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
 
-.PHONY: help venv lint test demo replay chaos model clean
+.PHONY: help venv lint test demo replay chaos model verify-load clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
 
 venv: $(STAMP) ## create the virtual environment, or bring it up to date
 
@@ -46,6 +46,10 @@ chaos: $(STAMP) ## write, deliver and break at the same time (SECONDS=, SEED=, A
 model: $(STAMP) ## search for a history that ends wrong (EXAMPLES=, ARGS= for pytest)
 	MODEL_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/failure/test_model.py \
 		-n $(JOBS) $(ARGS)
+
+verify-load: $(STAMP) ## verify a hundred times while others write (TIMES=)
+	PYREPLCTL_VERIFICATIONS=$(or $(TIMES),100) $(BIN)/python -m pytest -s \
+		tests/integration/test_verification_under_load.py
 
 clean: ## remove the virtual environment and all caches
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

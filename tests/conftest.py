@@ -88,10 +88,14 @@ def fast_directory() -> str | None:
 
 
 @contextmanager
-def running_cluster(**settings: str) -> Iterator[Cluster]:
+def running_cluster(
+    bin_dir: Path | None = None, /, **settings: str
+) -> Iterator[Cluster]:
     directory = Path(tempfile.mkdtemp(prefix="pyreplctl-test-", dir=fast_directory()))
     try:
-        with Cluster.create(directory, settings=SETTINGS | settings) as cluster:
+        with Cluster.create(
+            directory, bin_dir=bin_dir, settings=SETTINGS | settings
+        ) as cluster:
             yield cluster
     finally:
         shutil.rmtree(directory)
