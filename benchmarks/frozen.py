@@ -35,6 +35,7 @@ from psycopg.rows import TupleRow
 
 from pyreplctl import courses, portal, registration, status
 from pyreplctl.config import Config
+from pyreplctl.db import value
 from pyreplctl.embedded import Cluster
 from pyreplctl.registration import Request
 from pyreplctl.sources import root
@@ -84,11 +85,11 @@ class Ground:
                 stack.enter_context(tempfile.TemporaryDirectory(prefix="pyreplctl-"))
             )
             directory.chmod(0o711)  # the server's user enters its own only
-            servers = [
+            here, near, far = (
                 stack.enter_context(Cluster.create(directory / name))
                 for name in ("portal", "near", "far")
-            ]
-            ground = cls(*servers, directory)
+            )
+            ground = cls(here, near, far, directory)
             stack.callback(ground.far.thaw)
             for name in ("portal", *NAMES):
                 ground.create(name, stack)
@@ -220,7 +221,7 @@ def seen(course: Connection, token: str) -> bool:
 def describe(ground: Ground, options: argparse.Namespace) -> str:
     here = ground.sessions["portal"]
     settings = [
-        f"{name} {here.execute(f'SHOW {name}'.encode()).fetchone()[0]}"
+        f"{name} {value(here, f'SHOW {name}'.encode())}"
         for name in ("fsync", "synchronous_commit", "full_page_writes")
     ]
     rate = f"{options.rate}/s" if options.rate else "as fast as they can"

@@ -1,0 +1,177 @@
+"""How soon after COMMIT is a change visible at the courses, and what does waiting cost?
+
+Queued: 200 updates of 200 users, one every five milliseconds, by one session; another
+looks at both course databases, again and again, until the new value is there. The time
+begins when COMMIT has returned; looking resolves about 0.2 ms. Once with nothing else
+going on, and once beside two clients that write 500 rows a second.
+
+Immediate: what one session waits for a transaction on one user, with two course
+databases that concern it, against the same without replication; half of the difference
+is the cost of a database. Beside it what triggers by hand cost.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from contextlib import nullcontext
+
+from benchmarks import pgbench
+from benchmarks.contenders import Contender, ForeignTriggers, Immediate, Native, Ours
+from benchmarks.figures import Figure, Target, percentile
+from benchmarks.ground import Connection, Ground
+from benchmarks.options import Options, main, told
+
+UPDATES = 200
+APART = 0.005
+RATE = 500.0
+TRANSACTIONS = 200
+_SEEN = "SELECT first_name = %s FROM auth_user WHERE id = %s"
+
+
+def measure(ground: Ground, options: Options) -> list[Figure]:
+    return [*queued(ground, options), *added(ground, options)]
+
+
+def queued(ground: Ground, options: Options) -> list[Figure]:
+    ours = Ours(ground)
+    found: dict[tuple[str, bool], list[tuple[float, float]]] = defaultdict(list)
+    contenders: list[Contender] = [ours, Native(ground)]
+    for turn in range(options.rounds + 1):
+        for contender in contenders[:: -1 if turn % 2 else 1]:
+            for loaded in (False, True):
+                contender.settle()
+                contender.site.tidy()
+                lags = _lags(contender, turn, loaded=loaded)
+                pair = (percentile(lags, 50) * 1000, percentile(lags, 99) * 1000)
+                told(
+                    f"{contender.name} loaded={loaded}: {pair[0]:.2f} {pair[1]:.2f} ms"
+                )
+                if turn:
+                    found[contender.name, loaded].append(pair)
+    return [
+        Figure(
+            f"commit to visible, {name}, {'loaded' if loaded else 'idle'}, {what}",
+            [pair[index] for pair in pairs],
+            Target("<=", limit) if name == ours.name and not loaded else None,
+            unit="ms",
+        )
+        for (name, loaded), pairs in found.items()
+        for index, (what, limit) in enumerate((("p50", 1.5), ("p99", 10.0)))
+    ]
+
+
+def _lags(contender: Contender, turn: int, *, loaded: bool) -> list[float]:
+    site = contender.site
+    with (
+        contender.at_work(),
+        pgbench.load(site, pgbench.EDIT, 2, RATE) if loaded else nullcontext(),
+    ):
+        time.sleep(0.5)  # the clock has gone to sleep, or the load is going
+        return probe(
+            site.session(),
+            [site.session(name) for name in site.names],
+            f"{turn}{loaded}",
+        )
+
+
+def probe(here: Connection, there: list[Connection], turn: str) -> list[float]:
+    """Return seconds from COMMIT to visible, of each update at each course."""
+    waiting: list[deque[tuple[int, float]]] = [deque() for _ in there]
+    lags: list[float] = []
+    begun, user = time.monotonic(), 0
+    while user < UPDATES or any(waiting):
+        if user < UPDATES and time.monotonic() >= begun + user * APART:
+            user += 1
+            here.execute(
+                "UPDATE auth_user SET first_name = %s WHERE id = %s", (turn, user)
+            )
+            for queue in waiting:
+                queue.append((user, time.monotonic()))
+        for course, queue in zip(there, waiting, strict=True):
+            while queue and _seen(course, turn, queue[0][0]):
+                lags.append(time.monotonic() - queue.popleft()[1])
+        time.sleep(0.0001)
+    return lags
+
+
+def _seen(course: Connection, turn: str, user: int) -> bool:
+    row = course.execute(_SEEN, (turn, user), prepare=True).fetchone()
+    return row is not None and bool(row[0])
+
+
+def edit(session: Connection, user: int) -> None:
+    session.execute(
+        "UPDATE auth_user SET email = md5(random()::text) WHERE id = %s", (user,)
+    )
+
+
+def edit_both(session: Connection, user: int) -> None:
+    with session.transaction():
+        edit(session, user)
+        session.execute(
+            "UPDATE auth_userprofile SET goals = md5(random()::text)"
+            " WHERE user_id = %s",
+            (user,),
+        )
+
+
+KINDS: dict[str, Callable[[Connection, int], None]] = {
+    "one UPDATE": edit,
+    "UPDATE of user and profile": edit_both,
+}
+
+
+def added(ground: Ground, options: Options) -> list[Figure]:
+    contenders: list[Contender] = [
+        *(Contender(ground), Immediate(ground), ForeignTriggers(ground))
+    ]
+    waited: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for turn in range(options.rounds + 1):
+        for contender in contenders[:: -1 if turn % 2 else 1]:
+            contender.settle()
+            contender.site.tidy()
+            with contender.at_work():
+                for kind, deed in KINDS.items():
+                    median = _median(contender, deed)
+                    told(f"{contender.name}, {kind}: {median:.2f} ms")
+                    if turn:
+                        waited[contender.name, kind].append(median)
+    return [figure for kind in KINDS for figure in _costs(kind, contenders, waited)]
+
+
+def _median(contender: Contender, deed: Callable[[Connection, int], None]) -> float:
+    """Return the median of what a session waits, in milliseconds."""
+    times = []
+    with contender.site.open() as session:
+        for number in range(TRANSACTIONS + 20):
+            begun = time.perf_counter()
+            deed(session, 1 + number * 97 % contender.site.users)
+            times.append((time.perf_counter() - begun) * 1000)
+    return statistics.median(times[20:])
+
+
+def _costs(
+    kind: str,
+    contenders: list[Contender],
+    waited: dict[tuple[str, str], list[float]],
+) -> list[Figure]:
+    nobody, ours, by_hand = (waited[c.name, kind] for c in contenders)
+    found = []
+    costs = []
+    for contender, times in ((contenders[1], ours), (contenders[2], by_hand)):
+        cost = [(t - n) / 2 for t, n in zip(times, nobody, strict=True)]
+        costs.append(cost)
+        title = f"added for a database, {contender.name}, {kind}"
+        remark = f"{statistics.median(nobody):.2f} ms without replication"
+        found.append(Figure(title, cost, unit="ms", remark=remark))
+    against = [a / b for a, b in zip(*costs, strict=True)]
+    aim = Target("<=", 0.5) if kind == "one UPDATE" else None
+    title = f"immediate against foreign-table triggers, {kind}"
+    return [Figure(title, against, aim), *found]
+
+
+if __name__ == "__main__":
+    main(__doc__, measure)
