@@ -1,23 +1,27 @@
 -- Whom a change t concerns, and at which databases: by the copies, the hosting and the
--- enrollments of now. Shared by route and deliver_now.
+-- enrollments of now. Shared by route and deliver_now. OFFSET 0: each user is looked up,
+-- in whatever state the tables were when the session made its plan. A join may be planned
+-- as a scan of all while a table is small, and is a product when it has grown.
 -- users: wherever a copy is, and wherever they are members
 SELECT p.database_id, p.user_id
 FROM unnest(t.users) u(id)
-JOIN pyrepl.placement p ON p.user_id = u.id
+CROSS JOIN LATERAL (SELECT * FROM pyrepl.placement q WHERE q.user_id = u.id OFFSET 0) p
 WHERE {reaches_copies} AND t.database_id IS NULL
 UNION
 SELECT h.database_id, u.id
 FROM unnest(t.users) u(id)
-CROSS JOIN LATERAL (  -- OFFSET 0: never by way of all members of a course
+CROSS JOIN LATERAL (
     SELECT * FROM {enrollment_table} o
     WHERE o.{enrollment_user} = u.id OFFSET 0) e
-JOIN pyrepl.hosting h ON h.course = e.{enrollment_course} AND h.active
+CROSS JOIN LATERAL (
+    SELECT * FROM pyrepl.hosting a
+    WHERE a.course = e.{enrollment_course} AND a.active OFFSET 0) h
 WHERE {reaches_copies} AND t.database_id IS NULL
 UNION
 -- enrollments: wherever the course is or was hosted
 SELECT h.database_id, u.id
 FROM unnest(t.users, t.courses) u(id, course)
-JOIN pyrepl.hosting h ON h.course = u.course
+CROSS JOIN LATERAL (SELECT * FROM pyrepl.hosting a WHERE a.course = u.course OFFSET 0) h
 WHERE t.database_id IS NULL
 UNION
 -- backfill and repair: these users of one database

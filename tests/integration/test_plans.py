@@ -202,6 +202,31 @@ def test_a_delivery_reads_in_proportion_to_what_changed(platform: Platform) -> N
                     assert side[table] <= 20 * batch + 100, (analysed, batch, side)
 
 
+@pytest.mark.slow
+def test_a_session_that_met_empty_tables_reads_in_proportion_later(
+    platform: Platform,
+) -> None:
+    """It keeps the plans that it made then."""
+    course = platform.course("c")
+    for connection in (platform.connection, course.connection):
+        unanalysed(connection)
+    platform.execute("VACUUM ANALYZE")  # says how empty they are
+    platform.member(USERS + 1, "c")
+    session = platform.session(autocommit=True)
+    deliver(session)
+    populate(platform)
+    platform.deliver()
+    platform.execute("UPDATE auth_user SET email = 'x' WHERE id <= 10")
+    before = read(platform.connection)
+    deliver(session)
+    session.execute("SELECT pg_stat_force_next_flush()")
+    session.close()
+    found = read(platform.connection) - before
+    assert found["auth_user"] >= 10, found
+    for table in LARGE:
+        assert found[table] <= 20 * 10 + 100, found
+
+
 def test_a_scan_would_be_seen(platform: Platform) -> None:
     """The negative control of the counters, by sequence and by a whole index."""
     platform.member(1)
