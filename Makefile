@@ -9,11 +9,11 @@ BIN := $(VENV)/bin
 # clones that share a VENV= each install themselves.
 STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
 
-.PHONY: help venv lint test demo replay chaos model verify-load clean
+.PHONY: help venv lint test demo replay chaos model verify-load bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
 
 venv: $(STAMP) ## create the virtual environment, or bring it up to date
 
@@ -51,7 +51,10 @@ verify-load: $(STAMP) ## verify a hundred times while others write (TIMES=)
 	PYREPLCTL_VERIFICATIONS=$(or $(TIMES),100) $(BIN)/python -m pytest -s \
 		tests/integration/test_verification_under_load.py
 
+bench: $(STAMP) ## measure against no replication and native, 40 minutes (ARGS=)
+	$(BIN)/python -m benchmarks $(ARGS)
+
 clean: ## remove the virtual environment and all caches
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -rf build dist
-	find pyreplctl tests -name __pycache__ -type d -exec rm -rf {} +
+	find pyreplctl tests benchmarks -name __pycache__ -type d -exec rm -rf {} +

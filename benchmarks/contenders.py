@@ -13,7 +13,7 @@ from typing import ClassVar, LiteralString
 
 from psycopg import sql
 
-from benchmarks.ground import Connection, Ground, key_of
+from benchmarks.ground import Connection, Ground, Site, key_of
 from pyreplctl import courses, deliveries, immediate, portal, registration, status
 from pyreplctl.config import USER_COLUMNS, Config, Mode
 from pyreplctl.registration import Request
@@ -37,11 +37,12 @@ class Contender:
     name = "no replication"
     replicates = False
     everybody = False  # is replicated, members or not
-    settings: ClassVar[dict[str, str]] = {}
+    settings: ClassVar[dict[str, str]] = {}  # of the portal's server
+    course_settings: ClassVar[dict[str, str]] = {}
 
     def __init__(self, ground: Ground, names: tuple[str, ...] = ("one", "two")) -> None:
         label = f"{type(self).__name__.lower()}-{len(list(ground.directory.iterdir()))}"
-        self.site = ground.site(label, names, **self.settings)
+        self.site = ground.site(label, names, self.settings, self.course_settings)
         self.set_up()
         self.settle()
         self.site.tidy()
@@ -61,12 +62,18 @@ class Contender:
 
     def check(self) -> None:
         """Make sure that what was to arrive is there: who is fast must be right."""
+        if difference := self.difference():
+            raise SystemExit(f"{self.name}: {difference}")
+
+    def difference(self) -> str:
+        """Return how a course differs from what it should have, if one does."""
         for name in self.site.names if self.replicates else ():
             members = (self.everybody, key_of(name))
             wanted = self.site.session().execute(_SUM + _MEMBERS, members).fetchone()
             found = self.site.session(name).execute(_SUM).fetchone()
             if found != wanted:
-                raise SystemExit(f"{self.name}: {name} has {found}, not {wanted}")
+                return f"{name} has {found}, not {wanted}"
+        return ""
 
     def stop(self) -> None:
         """Stop the servers; nothing can be measured any more."""
@@ -119,7 +126,12 @@ class Ours(Contender):
         try:
             name = f"%:{process.pid}"
             query = "SELECT FROM pyrepl.clocks() WHERE name LIKE %s"
-            until(lambda: bool(self.site.session().execute(query, (name,)).fetchall()))
+            session = self.site.session()
+            until(
+                lambda: (
+                    _runs(process) and bool(session.execute(query, (name,)).rowcount)
+                )
+            )
             yield process
         finally:
             process.terminate()
@@ -165,6 +177,11 @@ class Native(Contender):
         "wal_level": "logical",
         "max_replication_slots": "40",
         "max_wal_senders": "40",
+    }
+    course_settings: ClassVar[dict[str, str]] = {
+        "max_worker_processes": "60",
+        "max_logical_replication_workers": "50",
+        "max_replication_slots": "50",
     }
 
     def set_up(self) -> None:
@@ -217,7 +234,7 @@ class ForeignTriggers(Contender):
         here.execute("CREATE EXTENSION postgres_fdw")
         for name in self.site.names:
             self._link(here, name)
-            self._copy(name)
+            copy_all(self.site, name)
             slots = {"db": sql.Identifier(name), "key": sql.Literal(key_of(name))}
             text = TRIGGERS.read_text(encoding="utf-8")
             here.execute(sql.SQL(text).format(**slots))
@@ -242,14 +259,18 @@ class ForeignTriggers(Contender):
             )
         )
 
-    def _copy(self, name: str) -> None:
-        listed = sql.SQL(", ").join(map(sql.Identifier, USER_COLUMNS))
-        for table, columns in (
-            ("auth_user", listed),
-            ("auth_userprofile", sql.SQL("*")),
-            ("student_courseenrollment", sql.SQL("*")),
-        ):
-            copy(self.site.session(), self.site.session(name), table, columns)
+
+TABLES: dict[str, sql.Composable] = {
+    "auth_user": sql.SQL(", ").join(map(sql.Identifier, USER_COLUMNS)),
+    "auth_userprofile": sql.SQL("*"),
+    "student_courseenrollment": sql.SQL("*"),
+}
+
+
+def copy_all(site: Site, name: str) -> None:
+    """COPY everybody to a course, as one prepares what copies nothing itself."""
+    for table, columns in TABLES.items():
+        copy(site.session(), site.session(name), table, columns)
 
 
 def copy(
@@ -270,6 +291,12 @@ def copy(
     ):
         for part in rows:
             target.write(part)
+
+
+def _runs(process: subprocess.Popen[bytes]) -> bool:
+    if process.poll() is not None:
+        raise SystemExit("the worker has ended by itself")
+    return True
 
 
 def until(arrived: Callable[[], bool]) -> None:

@@ -15,21 +15,15 @@ from contextlib import nullcontext
 
 from psycopg import sql
 
-from benchmarks.contenders import Ours
+from benchmarks.contenders import TABLES, Ours
 from benchmarks.figures import Figure, Target, ratios
 from benchmarks.ground import Ground, Site, key_of
 from benchmarks.options import Options, main, told
 from pyreplctl import courses
-from pyreplctl.config import USER_COLUMNS
 from pyreplctl.db import value
 
 COPY, ONE_LANE, WORKER = "COPY", "one lane", "worker"
 TARGETS = {ONE_LANE: Target("<=", 1.6), WORKER: Target("<=", 1.2)}
-_TABLES = {
-    "auth_user": sql.SQL(", ").join(map(sql.Identifier, USER_COLUMNS)),
-    "auth_userprofile": sql.SQL("*"),
-    "student_courseenrollment": sql.SQL("*"),
-}
 
 
 def measure(ground: Ground, options: Options) -> list[Figure]:
@@ -75,7 +69,7 @@ def _once(ours: Ours, name: str, way: str) -> float:
 def _statements(site: Site, name: str) -> list[sql.Composed]:
     """Write the rows to files; return what copies them into a course database."""
     found = []
-    for table, columns in _TABLES.items():
+    for table, columns in TABLES.items():
         file = sql.Literal(str(site.here.directory / f"{name}.{table}"))
         where: sql.Composable = sql.SQL("")
         if table == "student_courseenrollment":
@@ -94,7 +88,7 @@ def _statements(site: Site, name: str) -> list[sql.Composed]:
 
 
 def _check(site: Site, name: str) -> None:
-    for table in _TABLES:
+    for table in TABLES:
         query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
         if (held := value(site.session(name), query)) != site.users:
             raise SystemExit(f"{name} holds {held} rows of {table}")

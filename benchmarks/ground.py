@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,6 +153,8 @@ class Ground:
     @classmethod
     @contextmanager
     def opened(cls, users: int, bin_dir: Path | None = None) -> Iterator[Ground]:
+        # timeout(1) sends this; servers and files go away all the same.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
         with ExitStack() as stack:
             made = tempfile.TemporaryDirectory(prefix="pyreplctl-bench-")
             directory = Path(stack.enter_context(made))
@@ -163,18 +167,16 @@ class Ground:
             yield cls(directory, stack, users, bin_dir)
 
     def site(
-        self, label: str, names: Sequence[str] = ("one", "two"), **settings: str
+        self,
+        label: str,
+        names: Sequence[str] = ("one", "two"),
+        here: Mapping[str, str] | None = None,
+        there: Mapping[str, str] | None = None,
     ) -> Site:
-        """Start two servers and fill the portal; `settings` are the portal's."""
+        """Start two servers and fill the portal; settings are added to the common."""
         servers = [
-            self.stack.enter_context(
-                Cluster.create(
-                    self.directory / label / side,
-                    bin_dir=self.bin_dir,
-                    settings=SETTINGS | extra,
-                )
-            )
-            for side, extra in (("portal", settings), ("courses", {}))
+            self._server(self.directory / label / "portal", here or {}),
+            self._server(self.directory / label / "courses", there or {}),
         ]
         (self.directory / label).chmod(0o711)
         site = Site(servers[0], servers[1], self.users, tuple(names), self.stack)
@@ -184,6 +186,15 @@ class Ground:
         site.tidy()
         site.checkpoint()
         return site
+
+    def _server(self, directory: Path, settings: Mapping[str, str]) -> Cluster:
+        server = Cluster.create(
+            directory, bin_dir=self.bin_dir, settings={**SETTINGS, **settings}
+        )
+        if server.version >= 18 and (slots := settings.get("max_replication_slots")):
+            # Until then the one setting was for both.
+            server.settings["max_active_replication_origins"] = slots
+        return self.stack.enter_context(server)
 
 
 def filesystem(path: Path) -> str:

@@ -21,13 +21,20 @@ from contextlib import nullcontext
 from benchmarks import pgbench
 from benchmarks.contenders import Contender, ForeignTriggers, Immediate, Native, Ours
 from benchmarks.figures import Figure, Target, percentile
-from benchmarks.ground import Connection, Ground
+from benchmarks.ground import Connection, Ground, key_of
 from benchmarks.options import Options, main, told
 
 UPDATES = 200
 APART = 0.005
 RATE = 500.0
 TRANSACTIONS = 200
+COURSES = ("one", "two")
+_NEW_USER = """
+    INSERT INTO auth_user (id, username, first_name, last_name, email, password,
+        is_staff, is_active, is_superuser, last_login, date_joined)
+    SELECT max(id) + 1, 'new' || max(id), '', '', '', '', false, true, false, now(),
+        now()
+    FROM auth_user RETURNING id"""
 _SEEN = "SELECT first_name = %s FROM auth_user WHERE id = %s"
 
 
@@ -118,9 +125,28 @@ def edit_both(session: Connection, user: int) -> None:
         )
 
 
+def sign_up(session: Connection, user: int) -> None:
+    """Make a user with a profile, enrolled in both courses."""
+    del user
+    with session.transaction():
+        (number,) = session.execute(_NEW_USER).fetchone() or (0,)
+        session.execute(
+            "INSERT INTO auth_userprofile (id, user_id, name, meta, courseware,"
+            " language, location) VALUES (%s, %s, 'New', '', '', '', '')",
+            (number, number),
+        )
+        for name in COURSES:
+            session.execute(
+                "INSERT INTO student_courseenrollment (user_id, course_id)"
+                " VALUES (%s, %s)",
+                (number, key_of(name)),
+            )
+
+
 KINDS: dict[str, Callable[[Connection, int], None]] = {
     "one UPDATE": edit,
     "UPDATE of user and profile": edit_both,
+    "sign-up with two enrollments": sign_up,
 }
 
 
