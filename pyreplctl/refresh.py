@@ -10,7 +10,6 @@ from pyreplctl import (
     courses,
     guard,
     locking,
-    objects,
     portal,
     suitability,
 )
@@ -118,8 +117,8 @@ def _refresh_both(
     mended, closed = courses.mend_links(connection, number)
     with driver_errors("the course database"):
         changes += mended + courses.new_passwords(connection, course, closed)
-    wanted = portal.database_objects(connection, config, contract, number)
-    changes += objects.bring(connection, wanted)
+    # All of them: the former contract may have been the last of its kind.
+    changes += portal.bring_objects(connection, config, contract)
     if changed or rebind:
         changes.append(Change(f"contract {contract.short}", "replaced"))
         courses.backfill(connection, [number])
