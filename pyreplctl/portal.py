@@ -85,7 +85,6 @@ def _prepare(connection: Connection, config: Config) -> list[Change]:
     changes += bring_migrations(connection, "portal")
     changes += _settings(connection, config)
     contract = contracts.offered(connection, config)
-    used = contracts.in_use(connection)
     known = value(
         connection,
         "SELECT count(*) FROM pyrepl.contract WHERE fingerprint = %s",
@@ -94,8 +93,16 @@ def _prepare(connection: Connection, config: Config) -> list[Change]:
     contracts.store(connection, contract)
     state = "unchanged" if known else "created"
     changes.append(Change(f"contract {contract.short}", state))
+    return changes + bring_objects(connection, config, contract)
+
+
+def bring_objects(
+    connection: Connection, config: Config, contract: Contract
+) -> list[Change]:
+    """Bring types and functions up to date, and drop those that nobody needs now."""
+    used = contracts.in_use(connection)
     wanted = wanted_objects(connection, config, contract, used)
-    changes += objects.bring(connection, wanted)
+    changes = objects.bring(connection, wanted)
     for item in objects.orphans(connection, wanted, "function", "view", "type"):
         objects.drop(connection, item)
         changes.append(Change(str(item), "dropped", "orphan"))
@@ -315,6 +322,7 @@ def _triggers(config: Config) -> list[Object]:
         slots: Slots = {
             "table": table.identifier,
             "capture": sql.Identifier(f"capture_{part}"),
+            "part": sql.Literal(part),
         }
         items.append(Object("triggers", table.name, render(text, slots)))
     immediate = texts("triggers/portal")["immediate"]

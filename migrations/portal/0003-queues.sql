@@ -6,15 +6,12 @@ CREATE TABLE pyrepl.change (
     users bigint[],
     courses text[],
     database_id integer,
-    priority smallint NOT NULL DEFAULT 0 CHECK (priority IN (0, 1)),
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CONSTRAINT change_pairs CHECK (cardinality(users) = cardinality(courses))
+    priority smallint NOT NULL DEFAULT 0,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX change_xid ON pyrepl.change (xid);
 COMMENT ON TABLE pyrepl.change IS
-    'What route has still to fan out. Without courses: these users (none named: all). With both: (user, course) pairs. With a database: for that one alone.';
-COMMENT ON CONSTRAINT change_pairs ON pyrepl.change IS
-    'users and courses are parallel where both are there';
+    'What route has still to fan out. Without courses: these users (none named: all). With both: (user, course) pairs, parallel. With a database: for that one alone.';
 
 CREATE TABLE pyrepl.outbox (
     id bigint GENERATED ALWAYS AS IDENTITY,

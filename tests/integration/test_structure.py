@@ -167,8 +167,8 @@ MENDED: dict[str, Damage] = {
     ),
     "a constraint dropped": Damage(
         "portal",
-        "ALTER TABLE pyrepl.change DROP CONSTRAINT change_pairs",
-        {"constraint change_pairs of table change": "missing"},
+        "ALTER TABLE pyrepl.outbox DROP CONSTRAINT outbox_priority_check",
+        {"constraint outbox_priority_check of table outbox": "missing"},
     ),
     "a right on the portal's table taken away": Damage(
         "portal",

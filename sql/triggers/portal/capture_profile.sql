@@ -5,27 +5,35 @@ RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET row_security = off
 AS $capture_profile$
 DECLARE
     v_users bigint[];
-    v_everyone boolean := false;
 BEGIN
     BEGIN
         IF TG_OP = 'UPDATE' THEN
-            WITH changed AS (
-                SELECT n.{profile_user} AS new_user, o.{profile_user} AS old_user
-                FROM new_rows n
-                FULL JOIN old_rows o ON o.{profile_key} = n.{profile_key}
-                WHERE n.{profile_key} IS NULL OR o.{profile_key} IS NULL
-                    OR ROW({profile_new})::record *<> ROW({profile_old})::record)
-            SELECT array_agg(u.id) INTO v_users
-            FROM (
-                SELECT c.new_user AS id FROM changed c WHERE c.new_user IS NOT NULL
-                UNION SELECT c.old_user FROM changed c WHERE c.old_user IS NOT NULL) u;
+            SELECT CASE WHEN n.{profile_user} IS DISTINCT FROM o.{profile_user}
+                    THEN array_remove(ARRAY[n.{profile_user}, o.{profile_user}], NULL)
+                    WHEN ROW({profile_new})::record *<> ROW({profile_old})::record
+                    THEN array_remove(ARRAY[n.{profile_user}], NULL) END
+            INTO v_users
+            FROM new_rows n, old_rows o
+            WHERE NOT EXISTS (SELECT FROM new_rows OFFSET 1);
+            IF NOT FOUND THEN
+                WITH changed AS (
+                    SELECT n.{profile_user} AS new_user, o.{profile_user} AS old_user
+                    FROM new_rows n
+                    FULL JOIN old_rows o ON o.{profile_key} = n.{profile_key}
+                    WHERE n.{profile_key} IS NULL OR o.{profile_key} IS NULL
+                        OR ROW({profile_new})::record *<> ROW({profile_old})::record)
+                SELECT array_agg(u.id) INTO v_users
+                FROM (
+                    SELECT c.new_user AS id FROM changed c WHERE c.new_user IS NOT NULL
+                    UNION
+                    SELECT c.old_user FROM changed c WHERE c.old_user IS NOT NULL) u;
+            END IF;
         ELSIF TG_OP = 'INSERT' THEN
             SELECT array_agg(n.{profile_user}) INTO v_users FROM new_rows n;
-        ELSIF TG_OP = 'DELETE' THEN
+        ELSE
             SELECT array_agg(o.{profile_user}) INTO v_users FROM old_rows o;
         END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -35,23 +43,15 @@ BEGIN
                 SELECT n.{profile_user} AS id FROM new_rows n
                 UNION SELECT o.{profile_user} FROM old_rows o) u;
         EXCEPTION WHEN OTHERS THEN
-            v_everyone := true;
+            INSERT INTO pyrepl.change (priority) VALUES (1);
+            RETURN NULL;
         END;
     END;
-    IF TG_OP = 'TRUNCATE' THEN
-        PERFORM pyrepl.require_truncate_seen(TG_RELID);
-        BEGIN
-            SELECT array_agg(p.{profile_user}) INTO v_users FROM {profile_table} p;
-        EXCEPTION WHEN undefined_column THEN
-            v_everyone := true;
-        END;
-    END IF;
 
-    IF v_users IS NOT NULL OR v_everyone THEN
+    IF v_users IS NOT NULL THEN
         INSERT INTO pyrepl.change (users, priority, immediate)
-        VALUES (v_users, (v_everyone OR cardinality(v_users) > 1000)::integer,
-            coalesce(cardinality(v_users), 21) <= 20
-                AND (SELECT s.immediate FROM pyrepl.settings s) IS TRUE);
+        VALUES (v_users, (cardinality(v_users) > 1000)::integer, cardinality(v_users) <= 20
+            AND (SELECT s.immediate FROM pyrepl.settings s) IS TRUE);
     END IF;
     RETURN NULL;
 END

@@ -10,7 +10,7 @@ CREATE OR REPLACE TRIGGER pyrepl_delete AFTER DELETE ON {table}
     REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION pyrepl.{capture}();
 CREATE OR REPLACE TRIGGER pyrepl_truncate BEFORE TRUNCATE ON {table}
-    FOR EACH STATEMENT EXECUTE FUNCTION pyrepl.{capture}();
+    FOR EACH STATEMENT EXECUTE FUNCTION pyrepl.capture_truncate({part});
 ALTER TABLE {table} ENABLE ALWAYS TRIGGER pyrepl_insert;
 ALTER TABLE {table} ENABLE ALWAYS TRIGGER pyrepl_update;
 ALTER TABLE {table} ENABLE ALWAYS TRIGGER pyrepl_delete;
