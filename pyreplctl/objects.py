@@ -94,18 +94,26 @@ def _disabled(connection: Connection, item: Object) -> bool:
 
 def create(connection: Connection, item: Object) -> None:
     """Run the object's SQL and record both hashes, in the open transaction."""
-    # Functions refer to each other in both directions.
-    connection.execute("SET LOCAL check_function_bodies = off")
     try:
         with connection.transaction():
-            connection.execute(item.source.encode())
+            _run(connection, item)
     except (pg.InvalidFunctionDefinition, pg.InvalidTableDefinition):
         # It returns something else than an earlier version did.
         drop(connection, item)
-        connection.execute(item.source.encode())
+        _run(connection, item)
     # One that took something else in an earlier version is still there beside it.
     for function in _functions(connection, item)[1:]:
         connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
+    _record(connection, item)
+
+
+def _run(connection: Connection, item: Object) -> None:
+    # Functions refer to each other in both directions.
+    statements = f"SET LOCAL check_function_bodies = off; {item.source}"
+    connection.execute(statements.encode())
+
+
+def _record(connection: Connection, item: Object) -> None:
     connection.execute(
         "INSERT INTO pyrepl.object (kind, name, source_hash, catalog_hash)"
         " VALUES (%s, %s, %s, %s) ON CONFLICT (kind, name) DO UPDATE"
@@ -160,7 +168,10 @@ def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
             found = "outdated"
         if found == "edited":
             _revoke(connection, item)
-        if found != "current":
+        if found == "missing":  # nothing that create would have to look for
+            _run(connection, item)
+            _record(connection, item)
+        elif found != "current":
             create(connection, item)
         anew = anew or (item.kind == "type" and found not in ("current", "missing"))
         action = {"current": "unchanged", "missing": "created"}.get(found, "replaced")
