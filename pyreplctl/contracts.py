@@ -16,26 +16,23 @@ from pyreplctl.sources import Slots, render, texts
 PARTS = ("user", "profile", "enrollment")
 ACTIVE = "is_active"  # the user column that on_unenroll = "deactivate" is about
 
-# Types whose hash is of the image. All others are hashed as text: their equality is
-# coarser than their image (citext, numeric, float), depends on a collation (text), or
-# they have no hash (json, xml, point).
-_HASHED = frozenset(
-    {
-        "smallint",
-        "integer",
-        "bigint",
-        "boolean",
-        "uuid",
-        "date",
-        "timestamp without time zone",
-        "timestamp with time zone",
-        "time without time zone",
-        "bytea",
-        "inet",
-        "cidr",
-        "macaddr",
-    }
-)
+# How a column of a type is hashed fast. All others are hashed as text: their equality
+# is coarser than their image (citext, numeric, float), depends on a collation (text),
+# they have no hash (json, xml, point), or one that folds 64 bits into 32, so that some
+# values would always look equal (bigint, timestamp): of these the binary output is
+# hashed, which before PostgreSQL 18 can be done in a record only.
+_OUTPUT = "hash_record_extended(ROW({}({{}}))::record, {{}})"
+_HASHES = {
+    "smallint": "hashint2extended({}, {})",
+    "integer": "hashint4extended({}, {})",
+    "boolean": "hashint4extended({}::integer, {})",
+    "bigint": _OUTPUT.format("int8send"),
+    "timestamp without time zone": _OUTPUT.format("timestamp_send"),
+    "timestamp with time zone": _OUTPUT.format("timestamptz_send"),
+    "bytea": "hash_record_extended(ROW({})::record, {})",
+    "uuid": "uuid_hash_extended({}, {})",
+}
+_AS_TEXT = 'hashtextextended({}::text COLLATE "C", {})'
 _REFUSED = ("money", "reg")
 
 
@@ -263,26 +260,30 @@ def _cast(alias: str, columns: Iterable[Column]) -> sql.Composed:
     )
 
 
-def _digest(columns: Iterable[Column], exempt: Iterable[str]) -> sql.Composed:
-    hashed = []
-    for column in columns:
-        if column.name in exempt:
-            continue
-        own = sql.SQL("{}::{}").format(sql.Identifier("r", column.name), _type(column))
-        if column.type not in _HASHED:
-            own = sql.SQL('{}::text COLLATE "C"').format(own)
-        hashed.append(own)
-    return sql.SQL(", ").join(hashed)
+def _hash(column: Column, seed: sql.Composable) -> sql.Composed:
+    """Return the hash of a column's image; 0 where it is NULL."""
+    own = sql.SQL("{}::{}").format(sql.Identifier("r", column.name), _type(column))
+    way = sql.SQL(_HASHES.get(column.type, _AS_TEXT)).format(own, seed)
+    return sql.SQL("coalesce({}, 0)").format(way)
+
+
+def _digest(
+    part: str, columns: Iterable[Column], exempt: Iterable[str]
+) -> sql.Composed:
+    """Return one hash of a row: equal values in two columns or parts hash otherwise."""
+    first = PARTS.index(part) << 16
+    hashes: list[sql.Composable] = [
+        _hash(column, sql.SQL("p_seed + {}").format(sql.Literal(first + position)))
+        for position, column in enumerate(columns)
+        if column.name not in exempt
+    ]
+    return sql.SQL(" # ").join(hashes or [sql.SQL("0::bigint")])
 
 
 def _hashes(columns: Iterable[Column], exempt: Iterable[str]) -> sql.Composed:
     """Return one hash a column, in the contract's order; NULL for those exempt."""
     return sql.SQL(", ").join(
-        sql.SQL("NULL")
-        if column.name in exempt
-        else sql.SQL("hash_record_extended(ROW({})::record, p_seed)").format(
-            _digest([column], ())
-        )
+        sql.SQL("NULL") if column.name in exempt else _hash(column, sql.SQL("p_seed"))
         for column in columns
     )
 
@@ -418,7 +419,7 @@ def database_slots(config: Config, contract: Contract, number: int) -> Slots:
 def _verified(part: str, config: Config, contract: Contract) -> Slots:
     columns, exempt = contract.part(part), config.policy.guard_exempt
     return {
-        f"{part}_digest": _digest(columns, exempt),
+        f"{part}_digest": _digest(part, columns, exempt),
         f"{part}_hashes": _hashes(columns, exempt),
     }
 

@@ -7,6 +7,10 @@ import psycopg
 # By column: its type, a value, the same value in other words, and values that are not
 # the same, though some of them are equal in the eyes of their type.
 TYPES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+    # 4294967300 is 5 where 64 bits are folded into 32.
+    "a_bigint": ("bigint", "5", "5.0::bigint", ("-5", "4294967300", "NULL")),
+    "a_small": ("smallint", "5", "'5'", ("-5", "6")),
+    "a_truth": ("boolean", "false", "'no'", ("true", "NULL")),
     "a_real": ("real", "0.1", "0.10000000149", ("0.2", "NULL", "'NaN'")),
     "a_zero": ("double precision", "0", "0e5", ("'-0'", "'1e-300'")),
     "a_double": (
@@ -22,15 +26,16 @@ TYPES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "timestamptz",
         "'2012-02-03 04:05:06.000007+00'",
         "'2012-02-03 05:05:06.000007+01'",
-        ("'2012-02-03 04:05:06.000008+00'", "'2012-03-02 04:05:06.000007+00'"),
+        ("'2012-02-03 05:16:40.967302+00'", "'2012-02-03 04:05:06.000008+00'"),
     ),
     "a_clock": ("timetz", "'12:00+00'", "'12:00Z'", ("'13:00+01'",)),
     "a_moment": (
         "timestamp",
         "'2012-02-03 04:05'",
         "timestamp '2012-02-03 00:05' + interval '4 h'",
-        ("'2012-03-02 04:05'", "'infinity'"),
+        ("'2012-02-03 05:16:34.967297'", "'2012-03-02 04:05'", "'infinity'"),
     ),
+    "an_hour": ("time", "'12:00'", "'12:00:00.0'", ("'13:11:34.967297'",)),
     "a_day": ("date", "'2012-02-03'", "make_date(2012, 2, 3)", ("'2012-03-02'",)),
     "a_span": ("interval", "'1 mon'", "'P1M'", ("'30 days'", "'-1 mon'")),
     "a_json": ("json", """'{"a": 1}'""", """'{"a": 1}'""", ("""'{"a":1}'""",)),

@@ -21,18 +21,18 @@ AS $digest_buckets$
 BEGIN
     RETURN (WITH piece AS NOT MATERIALIZED (
         SELECT r.{user_key}::bigint AS id, 0 AS flag,
-            hash_record_extended(ROW({user_digest})::record, p_seed) AS own,
+            {user_digest} AS own,
             NULL::bigint AS held
         FROM {user_table} r
         WHERE {user_chosen}
         UNION ALL
         SELECT r.{profile_user}, 0,
-            hash_record_extended(ROW({profile_digest})::record, p_seed + 1), NULL
+            {profile_digest}, NULL
         FROM {profile_table} r
         WHERE {profile_chosen}
         UNION ALL
         SELECT r.{enrollment_user}, CASE WHEN {enrollment_counts} THEN 4 ELSE 0 END, NULL,
-            hash_record_extended(ROW({enrollment_digest})::record, p_seed + 2)
+            {enrollment_digest}
         FROM {enrollment_table} r
         WHERE {enrollment_chosen}
         UNION ALL
@@ -41,8 +41,8 @@ BEGIN
         WHERE {copy_chosen}
     ), person AS NOT MATERIALIZED (
         SELECT p.id, bit_or(p.flag) AS flags,
-            bit_xor(hashint8extended(p.own, 0)) AS own,
-            bit_xor(hashint8extended(p.held, 0)) AS held
+            bit_xor(hashint8extended(p.own, p_seed) # p.own) AS own,
+            bit_xor(hashint8extended(p.held, p_seed) # p.held) AS held
         FROM piece p GROUP BY p.id
     ), bucket AS NOT MATERIALIZED (
         SELECT p.id >> p_shift AS number,
