@@ -247,5 +247,5 @@ def _self_test() -> int:
     from pyreplctl import selftest
 
     tried = selftest.run(lambda told: talk(told) if not SETTINGS.json else None)
-    data(tried, [each.line for each in tried])
+    data([each.document() for each in tried], [each.line for each in tried])
     return 0 if all(each.ok for each in tried) else 3

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from pyreplctl import selftest
+from pyreplctl import selftest, verification
+from pyreplctl.runs import Looking
+from pyreplctl.verification import Difference
 from tests.cli.run import Cli
 from tests.logins import as_login, new_login
 from tests.platform import Course, Platform
@@ -219,9 +223,42 @@ def test_the_self_test_finds_all_that_it_plants(cli: Cli) -> None:
     assert ran.out.count("ok ") > 25
 
 
-def test_the_self_test_notices_what_is_not_found(
+@pytest.fixture(scope="module")
+def planted() -> Iterator[selftest.Scratch]:
+    with selftest.scratch() as made:
+        selftest.plant(made)
+        yield made
+
+
+@pytest.mark.parametrize("kind", ["missing", "stale", "extra", "pending", None])
+def test_the_self_test_fails_where_the_comparison_misses_a_kind(
+    planted: selftest.Scratch, monkeypatch: pytest.MonkeyPatch, kind: str | None
+) -> None:
+    compared = verification._differences
+
+    def blind(*asked: Any) -> dict[int, list[Difference] | None]:
+        found = compared(*asked)
+        if kind == "pending":  # takes what is on its way for a difference
+            waiting = Difference(11, "stale", "public.auth_user", ["email"])
+            return {user: each or [waiting] for user, each in found.items()}
+        return {
+            user: each and kept
+            for user, each in found.items()
+            if each is None or (kept := [d for d in each if d.kind != kind])
+        }
+
+    monkeypatch.setattr(verification, "_differences", blind)
+    tried = selftest.judged(planted.run(Looking(structure=False, examples=1000)))
+    assert all(each.ok for each in tried) == (kind is None)
+
+
+def test_a_self_test_that_fails_is_3_and_says_of_what(
     bare_cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its judgement alone: a finding is taken away, another one is added."""
-    assert not selftest.Tried("a", ["one", "two"], ["one"]).ok
-    assert not selftest.Tried("a", ["one"], ["one", "two"]).ok
+    tried = [selftest.Tried("a flag", ["one"], ["two"]), selftest.Tried("b", [], [])]
+    monkeypatch.setattr(selftest, "run", lambda _: tried)
+    ran = bare_cli("verify", "--self-test")
+    assert ran.code == 3
+    assert "FAILED  a flag: found two, expected one" in ran.out
+    document = bare_cli("verify", "--self-test", "--json").document
+    assert [each["ok"] for each in document] == [False, True]
