@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pyreplctl.db import Connection, fetch_as
-from pyreplctl.runs import NUMBERS, Run
+from pyreplctl.runs import NUMBERS, Run, verdict
 
 RUNS = 60  # that are shown
 
@@ -30,6 +30,11 @@ class Past:
     pending: int | None
     seconds: float | None
     by: str
+
+    @property
+    def verdict(self) -> str:
+        """Say it in a word."""
+        return verdict(self.ok, differs=bool(self.differ), data=self.users is not None)
 
     @property
     def differ(self) -> int:

@@ -81,14 +81,14 @@ DATA = (
         (f"user 901 extra {USER}",),
     ),
     Plant(
-        "an account of the course's own: nothing",
+        "an account of the course's own",
         "INSERT INTO auth_user (id, username, first_name, last_name, email, password,"
         " is_staff, is_active, is_superuser, last_login, date_joined)"
         " VALUES (902, 'admin', '', '', '', '', true, true, true, now(), now())",
         (),
     ),
     Plant(
-        "a login at the course: nothing",
+        "a login at the course",
         "UPDATE auth_user SET last_login = now() WHERE id = 10",
         (),
     ),

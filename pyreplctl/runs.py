@@ -7,14 +7,28 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pyreplctl import structure, verification
+from pyreplctl import courses, portal, structure, suitability, verification
 from pyreplctl.config import Config
+from pyreplctl.db import connect, fetch
 from pyreplctl.expectations import Item
 from pyreplctl.structure import Structure
 from pyreplctl.verification import Result
 
 KINDS = ("missing", "stale", "extra")
 NUMBERS = ("users", *KINDS, "former", "pending", "seconds")
+
+
+def verdict(ok: bool | None, *, differs: bool, data: bool) -> str:
+    """Return a word: "damaged" are objects alone, "sound" is where no row was read.
+
+    >>> verdict(False, differs=False, data=True)
+    'damaged'
+    """
+    if ok is None:
+        return "unknown"
+    if ok:
+        return "equal" if data else "sound"
+    return "differs" if differs else "damaged"
 
 
 @dataclass
@@ -30,6 +44,12 @@ class Database:
         """Whether it is well: False before None, since what was found was found."""
         both = [part.ok for part in (self.looked, self.data) if part is not None]
         return False if False in both else None if None in both else True
+
+    @property
+    def verdict(self) -> str:
+        """Say it in a word."""
+        differs = self.data is not None and self.data.ok is False
+        return verdict(self.ok, differs=differs, data=self.data is not None)
 
     @property
     def error(self) -> str | None:
@@ -48,8 +68,13 @@ class Database:
         return [item for item in self.items if item.state != "current"]
 
     def number(self, name: str) -> Any:
-        """Return a number of what was found in the data; None if that was not read."""
-        return None if self.data is None else getattr(self.data, name)
+        """Return a number of what was found in the data; None if that was not read.
+
+        Nor is a 0 known of a database that could not be looked at to the end.
+        """
+        found = None if self.data is None else getattr(self.data, name)
+        unknown = self.data is not None and self.data.ok is None and name != "seconds"
+        return found or None if unknown else found
 
     def document(self) -> dict[str, Any]:
         """Return it as `verify --json` has it."""
@@ -85,6 +110,19 @@ class Run:
     def wrong(self) -> list[Item]:
         """The objects of the portal that are not current."""
         return [item for item in self.portal or [] if item.state != "current"]
+
+    @property
+    def verdict(self) -> str:
+        """Say of the portal in a word how it is."""
+        return verdict(not self.wrong, differs=False, data=False)
+
+    @property
+    def mends(self) -> bool:
+        """Whether a repair could do anything."""
+        every = [*self.wrong, *(item for each in self.databases for item in each.wrong)]
+        return any(item.mend.step for item in every) or any(
+            result.drifted for result in self.results
+        )
 
     @property
     def results(self) -> list[Result]:
@@ -124,9 +162,15 @@ class Looking:
 def look(
     dsn: str, config: Config, names: Sequence[str], looking: Looking | None = None
 ) -> Run:
-    """Look at structure, data or both."""
+    """Look at structure, data or both.
+
+    Raises `NotSuitable` at a standby: it has no queues, and takes no locks.
+    """
     looking = looking or Looking()
     results = []
+    with connect(dsn, "the portal") as connection:
+        portal.require_installed(connection)
+        suitability.check_server(connection, "the portal")
     found = _structure(dsn, names, looking)
     if looking.data:
         results = verification.verify(
@@ -157,6 +201,17 @@ def look_again(
     return _run(found, results)
 
 
+def interrupted(dsn: str, names: Sequence[str]) -> dict[str, int]:
+    """Return by name up to which user an interrupted verification had come."""
+    found = {}
+    with connect(dsn, "the portal") as connection:
+        portal.require_installed(connection)
+        for name, number in courses.numbers(connection, names).items():
+            for row in fetch(connection, "SELECT * FROM pyrepl.progress(%s)", number):
+                found[name] = row["position"]
+    return found
+
+
 def _structure(dsn: str, names: Sequence[str], looking: Looking) -> Structure | None:
     if not looking.structure:
         return None
@@ -169,5 +224,5 @@ def _run(found: Structure | None, results: Sequence[Result]) -> Run:
         databases |= {n: Database(n, looked) for n, looked in found.databases.items()}
     for result in results:
         databases.setdefault(result.name, Database(result.name)).data = result
-    portal = found.portal if found else None
-    return Run(portal, list(databases.values()), found=found)
+    items = found.portal if found else None
+    return Run(items, list(databases.values()), found=found)

@@ -60,7 +60,7 @@ class Tried:
     def line(self) -> str:
         """Say it."""
         if self.ok:
-            return f"ok      {self.planted}: {'; '.join(self.found) or 'nothing'}"
+            return f"ok      {self.planted}: found {'; '.join(self.found) or 'nothing'}"
         return (
             f"FAILED  {self.planted}: found {'; '.join(self.found) or 'nothing'},"
             f" expected {'; '.join(self.expected) or 'nothing'}"
@@ -94,17 +94,17 @@ def run(say: Callable[[str], None]) -> list[Tried]:
     say("starting a server for the test")
     with scratch() as made:
         say("portal and course are ready; planting")
-        tried = [_tried("nothing", (), made.look(Looking()))]
+        tried = [_tried("nothing planted", (), made.look(Looking()))]
         plant(made)
         found = made.run(Looking(examples=1000))
         tried += judged(found)
         repairing.repair(made.portal_dsn, repairing.plan(found.results))
-        tried.append(_tried("nothing, after a repair", (), made.look(Looking())))
+        tried.append(_tried("after a repair", (), made.look(Looking())))
         for damage in STRUCTURE:
             tried.append(_structure(made, damage))
             _mend(made, damage)
         left = made.look(Looking())
-        return [*tried, _tried("nothing, after all was mended", (), left)]
+        return [*tried, _tried("after all was mended", (), left)]
 
 
 def _tried(name: str, expected: tuple[str, ...], found: Found) -> Tried:
@@ -132,7 +132,7 @@ def judged(found: Run) -> list[Tried]:
     ]
     expected = frozenset(line for each in DATA for line in each.found)
     quiet = [each.name for each in DATA if not each.found]
-    besides = f"besides: {'; '.join(quiet)}; a change on its way"
+    besides = f"besides, with {', '.join(quiet)} and a change on its way"
     return [*tried, _tried(besides, (), lines - expected)]
 
 

@@ -250,7 +250,7 @@ def list_databases() -> None:
         found,
         ("name", "delivery", "state", "health", "courses", "members"),
         [(d.name, d.delivery, d.state, d.health, d.courses, d.members) for d in found],
-        rare={"delivery": "queued"},
+        rare={"delivery": ("queued",)},
     )
 
 

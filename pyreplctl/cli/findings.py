@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from pyreplctl import runs
-from pyreplctl.cli.output import SETTINGS, count, data, table
+from pyreplctl.cli.output import SETTINGS, count, prose, table, talk
 from pyreplctl.expectations import Item
 from pyreplctl.history import Past
 from pyreplctl.mending import Step
 from pyreplctl.repairing import Plan
 from pyreplctl.runs import Database, Run
 from pyreplctl.values import Values
+from pyreplctl.verification import Difference
 
 Shown = Mapping[str, list[Values]]
-_VERDICTS = {True: "equal", False: "DIFFERS", None: "unknown"}
+_LOUD = ("differs", "damaged")
 
 
 def show(found: Run, shown: Shown) -> None:
     """Print a run; `shown` has the values of each example of some databases."""
     columns = ("users", *runs.KINDS, "former", "pending", "seconds")
+    rows: list[list[object]] = []
+    if found.portal is not None:
+        rows.append(["portal", _loud(found.verdict), len(found.wrong)])
+        rows[0] += [None] * len(columns)
+    rows += [
+        [
+            each.name,
+            _loud(each.verdict),
+            len(each.wrong) if each.looked else None,
+            *(each.number(name) for name in columns),
+        ]
+        for each in found.databases
+    ]
     table(
         _document(found, shown),
         ("name", "verdict", "to mend", *columns),
-        [
-            (
-                each.name,
-                _VERDICTS[each.ok],
-                len(each.wrong) if each.looked else None,
-                *(each.number(name) for name in columns),
-            )
-            for each in found.databases
-        ],
-        rare={"to mend": 0, "former": 0, "pending": 0},
+        rows,
+        rare={"former": (0, None), "pending": (0, None)},
     )
     if not SETTINGS.json:
-        data(None, lines(found, shown))
+        prose(lines(found, shown))
+
+
+def _loud(word: str) -> str:
+    return word.upper() if word in _LOUD else word
 
 
 def _document(found: Run, shown: Shown) -> dict[str, Any]:
@@ -51,16 +62,13 @@ def _document(found: Run, shown: Shown) -> dict[str, Any]:
 
 def lines(found: Run, shown: Shown) -> list[str]:
     """Return what is wrong, and how many objects there are."""
-    told = []
-    if found.portal is not None:
-        told.append(f"portal: {_counted(found.portal)}")
-        told += [_line("portal", item) for item in found.wrong]
+    told = [_line("portal", item) for item in found.wrong]
     for each in found.databases:
-        if each.items:
-            told.append(f"{each.name}: {_counted(each.items)}")
         told += [_line(each.name, item) for item in each.wrong]
         told += differences(each, shown.get(each.name, []))
-    return told
+    told += _pending(found.databases)
+    items = [*(found.portal or []), *(i for d in found.databases for i in d.items)]
+    return [*told, _counted(items)] if items else told
 
 
 def _counted(items: list[Item]) -> str:
@@ -79,28 +87,45 @@ def _line(place: str, item: Item) -> str:
 def differences(each: Database, shown: list[Values]) -> list[str]:
     """Return what is to be said of the data of a database."""
     told = []
-    if each.error:
+    # A finding may have said it: that the password is wrong, for example.
+    if each.error and not any(each.error in item.detail for item in each.wrong):
         told.append(f"{each.name}: could not be looked at: {each.error}")
     if each.data is None:
         return told
-    if each.data.pending:
-        told.append(
-            f"{each.name}: pending: {count(each.data.pending, 'user')} of whom"
-            " something is on its way: queued, to be tried again, or committed and not"
-            " yet routed"
-        )
-    for number, example in enumerate(each.data.examples):
-        columns = f" ({', '.join(example.columns)})" if example.columns else ""
-        told.append(
-            f"{each.name}: user {example.user_id}: {example.kind} in"
-            f" {example.table}{columns}"
-        )
-        if shown:
-            told += _values(shown[number])
-    listed = {example.user_id for example in each.data.examples}
+    examples = each.data.examples
+    if shown:
+        for example, values in zip(examples, shown, strict=True):
+            told += [f"{each.name}: {_who([example])}", *_values(values)]
+    else:
+        alike: dict[tuple[str, str, str], list[Difference]] = {}
+        for example in examples:
+            same = (example.kind, example.table, str(example.columns))
+            alike.setdefault(same, []).append(example)
+        told += [f"{each.name}: {_who(listed)}" for listed in alike.values()]
+    listed = {example.user_id for example in examples}
     if more := len(each.data.drifted) - len(listed):
-        told.append(f"{each.name}: and {count(more, 'more user')}")
+        told.append(
+            f"{each.name}: and {count(more, 'more user')}; --max-examples lists more"
+        )
     return told
+
+
+def _who(alike: list[Difference]) -> str:
+    """Say which users differ in what."""
+    kind, table, columns = alike[0].kind, alike[0].table, alike[0].columns
+    users = ", ".join(str(each.user_id) for each in alike)
+    who = f"user {users}" if len(alike) == 1 else f"users {users}"
+    which = f" ({', '.join(columns)})" if columns else ""
+    return f"{who}: {kind} in {table}{which}"
+
+
+def _pending(databases: list[Database]) -> list[str]:
+    waiting = {d.name: d.number("pending") for d in databases if d.number("pending")}
+    if not waiting:
+        return []
+    users = count(sum(waiting.values()), "user")
+    said = f"{', '.join(waiting)}: pending: {users} of whom something is on its way:"
+    return [f"{said} queued, to be tried again, or committed and not yet routed"]
 
 
 def _values(found: Values) -> list[str]:
@@ -128,22 +153,50 @@ def planned(steps: list[Step], plans: list[Plan]) -> list[str]:
     return told
 
 
-def show_past(past: list[Past]) -> None:
-    """Print the history."""
+def show_past(past: list[Past], names: Sequence[str]) -> None:
+    """Print the history: a line for each run, or for each of the named databases."""
     numbers = ("users", *runs.KINDS, "pending", "seconds")
+    chosen = [each for each in past if not names or each.name in names]
+    by_run: dict[datetime, list[Past]] = {}
+    for each in chosen:
+        by_run.setdefault(each.at, []).append(each)
+    groups = [[each] for each in chosen] if names else [*by_run.values()]
     table(
-        past,
-        ("at", "name", "verdict", "to mend", *numbers, "by"),
+        chosen,
+        ("at", "name" if names else "not well", "verdict", "to mend", *numbers, "by"),
         [
             (
-                f"{each.at:%Y-%m-%d %H:%M:%S}",
-                each.name or "portal",
-                _VERDICTS[each.ok],
-                each.structure,
-                *(getattr(each, name) for name in numbers),
-                each.by,
+                f"{group[0].at:%Y-%m-%d %H:%M:%S}",
+                group[0].name if names else _not_well(group),
+                _loud(_worst(group)),
+                _total(group, "structure"),
+                *(_total(group, name) for name in numbers),
+                group[0].by,
             )
-            for each in past
+            for group in groups
         ],
-        rare={"pending": 0},
+        rare={"pending": (0, None)},
     )
+    if not past:
+        talk("no run has been kept yet")
+
+
+def _not_well(group: list[Past]) -> str:
+    names = [each.name or "portal" for each in group if not each.ok]
+    more = f" and {len(names) - 2} more" if len(names) > 3 else ""
+    return (", ".join(names[:2] if more else names) or "-") + more
+
+
+def _worst(group: list[Past]) -> str:
+    words = {each.verdict for each in group}
+    order = ("differs", "damaged", "unknown", "equal", "sound")
+    return next(word for word in order if word in words)
+
+
+def _total(group: list[Past], name: str) -> float | None:
+    """Return the sum; of seconds the most: databases are looked at side by side."""
+    every: list[float | None] = [getattr(each, name) for each in group]
+    found = [each for each in every if each is not None]
+    if not found:
+        return None
+    return max(found) if name == "seconds" else sum(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from pyreplctl import config as configuration
 from pyreplctl.config import Config
 
 Row = Sequence[object]
+_FIXED = "\N{NO-BREAK SPACE}"  # textwrap does not break at it
 
 
 @dataclass
@@ -85,18 +87,44 @@ def data(document: Any, lines: Iterable[str] = ()) -> None:
             console.print(line)
 
 
+def prose(lines: Iterable[str]) -> None:
+    """Print lines; at a terminal wrapped between words, but inside of no command."""
+    console = _console(stderr=False)
+    if console.is_terminal:
+        console.print()
+    for line in lines:
+        console.print(wrapped(line, console.width) if console.is_terminal else line)
+
+
+def wrapped(line: str, width: int) -> str:
+    """Return a line wrapped, indented from its second row on.
+
+    >>> print(wrapped('forum: edited: PUBLIC may read; run "pyreplctl install"', 34))
+    forum: edited: PUBLIC may read;
+        run "pyreplctl install"
+    """
+    held = re.sub('"[^"]*"', lambda quoted: quoted[0].replace(" ", _FIXED), line)
+    return textwrap.fill(
+        held,
+        max(width, 20),
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    ).replace(_FIXED, " ")
+
+
 def table(
     document: Any,
     columns: Sequence[str],
     rows: Sequence[Row],
     *,
-    rare: Mapping[str, object] = {},
+    rare: Mapping[str, tuple[object, ...]] = {},
     notes: Sequence[str] = (),
 ) -> None:
     """Print a result as a table, or the document with --json.
 
     A file or a pipe gets all columns. At a terminal the `rare` ones are left out where
-    every row has the usual value, and those in `notes` become lines below.
+    every row has a usual value, and those in `notes` become lines below.
     """
     if SETTINGS.json:
         data(document)
@@ -114,7 +142,7 @@ def table(
 def narrow(
     columns: Sequence[str],
     rows: Sequence[Row],
-    rare: Mapping[str, object],
+    rare: Mapping[str, tuple[object, ...]],
     notes: Sequence[str],
     width: int,
 ) -> Iterable[str]:
@@ -123,7 +151,7 @@ def narrow(
         place
         for place, name in enumerate(columns)
         if name not in notes
-        and (name not in rare or any(row[place] != rare[name] for row in rows))
+        and (name not in rare or any(row[place] not in rare[name] for row in rows))
     ]
     names = [columns[place] for place in shown]
     cells = [[row[place] for place in shown] for row in rows]
@@ -133,15 +161,13 @@ def narrow(
     else:
         for kept in cells:
             facts = [f"{n} {_cell(c)}" for n, c in zip(names, kept, strict=True)]
-            # No break inside of a fact: textwrap does not break at this kind of space.
-            text = ", ".join(
-                fact.replace(" ", "\N{NO-BREAK SPACE}") for fact in facts[1:]
-            )
+            # No break inside of a fact.
+            text = ", ".join(fact.replace(" ", _FIXED) for fact in facts[1:])
             text = textwrap.fill(
                 text, width, initial_indent="  ", subsequent_indent="  "
             )
             yield _cell(kept[0])
-            yield text.replace("\N{NO-BREAK SPACE}", " ")
+            yield text.replace(_FIXED, " ")
     for row in rows:
         for name, cell in zip(columns, row, strict=True):
             if name in notes and cell:

@@ -9,8 +9,18 @@ from typing import Annotated
 import typer
 
 from pyreplctl import config as configuration
-from pyreplctl import history, mending, portal, repairing, reports, runs, values
+from pyreplctl import (
+    courses,
+    history,
+    mending,
+    portal,
+    repairing,
+    reports,
+    runs,
+    values,
+)
 from pyreplctl.cli import findings
+from pyreplctl.cli.asked import Asked
 from pyreplctl.cli.output import SETTINGS, data, talk
 from pyreplctl.cli.setup import seconds
 from pyreplctl.config import Config
@@ -138,41 +148,78 @@ def verify(
     is no difference. Exit code 0: all is well. 3: a difference, or something to mend.
     1: a database could not be looked at.
     """
-    if (dry_run or only or max_users) and not repair:
-        raise UsageError(
-            "--dry-run, --only and --max-users say what --repair does",
-            hint="Add --repair.",
-        )
+    asked = Asked(
+        names=names or [],
+        structure=structure,
+        data=only_data,
+        repair=repair,
+        dry_run=dry_run,
+        only=[kind.value for kind in only] if only else None,
+        max_users=max_users,
+        show_values=show_values,
+        resume=resume,
+        files=[file for file in (html, junit) if file is not None],
+        history=show_history,
+        self_test=self_test,
+    )
+    asked.check()
     if self_test:
         return _self_test()
     config = SETTINGS.config()
     dsn = SETTINGS.dsn(config)
     if show_history:
-        return _show_history(dsn, names or [])
+        return _show_history(dsn, asked.names)
     looking = Looking(
         structure=structure or not only_data,
         data=only_data or not structure,
         given=_given(config),
         examples=max_examples,
-        target=seconds(target),
+        target=_target(target),
         resume=resume,
     )
-    if repair and not dry_run:
-        repairing.require_rights(dsn)
-    found = _keep(dsn, runs.look(dsn, config, names or [], looking))
-    if repair:
-        kinds = [kind.value for kind in only] if only else None
-        if _repair(dsn, found, kinds, max_users, dry_run=dry_run):
-            again = runs.look_again(dsn, config, names or [], found, looking)
-            found = _keep(dsn, again)
+    if resume:
+        _say_where(dsn, asked.names)
+    found = _found(dsn, config, looking, asked)
     shown = {
         each.name: values.read(dsn, config, each.name, each.examples)
         for each in found.results
         if show_values
     }
     findings.show(found, shown)
+    if found.mends and not repair:
+        talk('"pyreplctl verify --repair --dry-run" shows what a repair would do')
     _write(dsn, found, html, junit)
     return {True: 0, False: 3, None: 1}[found.ok]
+
+
+def _target(text: str) -> float:
+    found = seconds(text)
+    if found <= 0:
+        raise UsageError(
+            f"--target {text}: no statement takes so little",
+            hint='Write for example "500ms".',
+        )
+    return found
+
+
+def _say_where(dsn: str, names: list[str]) -> None:
+    """Say what --resume goes on with."""
+    held = runs.interrupted(dsn, names)
+    for name, position in held.items():
+        talk(f"{name}: goes on at user {position}")
+    if not held:
+        talk("no verification was interrupted: all is looked at")
+
+
+def _found(dsn: str, config: Config, looking: Looking, asked: Asked) -> Run:
+    """Look; with --repair say the plan, do it, and look again."""
+    if asked.repair and not asked.dry_run:
+        repairing.require_rights(dsn)
+    found = _keep(dsn, runs.look(dsn, config, asked.names, looking))
+    if asked.repair and _repair(dsn, found, asked):
+        again = runs.look_again(dsn, config, asked.names, found, looking)
+        found = _keep(dsn, again)
+    return found
 
 
 def _given(config: Config) -> Config | None:
@@ -191,29 +238,27 @@ def _keep(dsn: str, found: Run) -> Run:
     return found
 
 
-def _repair(
-    dsn: str, found: Run, kinds: list[str] | None, most: int | None, *, dry_run: bool
-) -> bool:
+def _repair(dsn: str, found: Run, asked: Asked) -> bool:
     """Print the plan and do it; return whether anything was done."""
     steps = mending.plan(found.found) if found.found else []
-    plans = repairing.plan(found.results, kinds, most)
-    for line in findings.lines(found, {}) if plans or steps else []:
-        talk(line)
-    for line in findings.planned(steps, plans):
-        talk(f"plan: {line}")
+    plans = repairing.plan(found.results, asked.only, asked.max_users)
     mends = [step for step in steps if step.item.mend.step]
-    if dry_run or not (plans or mends):
-        return False
-    if mends:
+    doing = bool(plans or mends) and not asked.dry_run
+    for line in findings.lines(found, {}) if doing else []:
+        talk(f"found: {line}")  # what is shown at the end is what is left
+    for line in findings.planned(steps, plans) or ["there is nothing to repair"]:
+        talk(f"plan: {line}")
+    if doing and mends:
         done = mending.repair(dsn, mends)
         for place, changes in done.changes.items():
             for change in changes:
                 talk(f"{place or 'portal'}: {change.state} {change.object}")
         for place, why in done.failed.items():
             talk(f"{place or 'portal'}: not repaired: {why}", "red")
-    for name, reasons in repairing.repair(dsn, plans).items():
-        talk(f"{name}: {'; '.join(reasons)}", "red")
-    return True
+    if doing:
+        for name, reasons in repairing.repair(dsn, plans).items():
+            talk(f"{name}: {'; '.join(reasons)}", "red")
+    return doing
 
 
 def _write(dsn: str, found: Run, html: Path | None, junit: Path | None) -> None:
@@ -230,15 +275,16 @@ def _write_file(file: Path, text: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+        raise Error(f"cannot write {file}: {error.strerror}") from error
     talk(f"wrote {file}")
 
 
 def _show_history(dsn: str, names: list[str]) -> int:
     with connect(dsn, "the portal") as connection:
         portal.require_installed(connection)
+        courses.numbers(connection, names)  # an unknown name is a mistake
         past = history.read(connection)
-    findings.show_past([each for each in past if not names or each.name in names])
+    findings.show_past(past, names)
     return 0
 
 
@@ -246,6 +292,12 @@ def _self_test() -> int:
     """Print a line for each difference that was planted."""
     from pyreplctl import selftest
 
-    tried = selftest.run(lambda told: talk(told) if not SETTINGS.json else None)
+    tried = selftest.run(talk)
     data([each.document() for each in tried], [each.line for each in tried])
-    return 0 if all(each.ok for each in tried) else 3
+    failed = [each for each in tried if not each.ok]
+    talk(
+        f"{len(failed)} of {len(tried)} failed: verify cannot be trusted here"
+        if failed
+        else f"all {len(tried)} as they should be"
+    )
+    return 3 if failed else 0

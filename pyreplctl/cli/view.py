@@ -87,7 +87,12 @@ def _show(connection: Connection) -> int:
         found,
         _STATUS,
         rows,
-        rare={"delivery": "queued", "oldest": None, "retrying": 0, "dead": 0},
+        rare={
+            "delivery": ("queued",),
+            "oldest": (None,),
+            "retrying": (0,),
+            "dead": (0,),
+        },
         notes=("pending columns", "last error"),
     )
     if not found.databases:

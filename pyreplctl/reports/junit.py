@@ -32,7 +32,7 @@ def junit(run: Run) -> str:
         if database.error:
             _problem(case, "error", database.error, database.error)
         _count(suite, float(database.number("seconds") or 0.0))
-    for name in ("tests", "failures", "errors"):
+    for name in ("tests", "failures", "errors", "skipped"):
         total = sum(int(suite.get(name, "0")) for suite in root)
         root.set(name, str(total))
     ET.indent(root)
@@ -50,7 +50,7 @@ def _count(suite: ET.Element, seconds: float) -> None:
     suite.set("tests", str(len(suite.findall("testcase"))))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("errors", str(len(suite.findall("testcase/error"))))
-    suite.set("skipped", "0")
+    suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
     suite.set("time", f"{seconds:.3f}")
 
 
@@ -66,7 +66,10 @@ def _data(suite: ET.Element, database: Database) -> None:
         return
     for kind in KINDS:
         case = _case(suite, f"{database.name}.data", f"no user is {kind}")
-        if count := database.number(kind):
+        count = database.number(kind)
+        if count is None:
+            _problem(case, "skipped", "could not be looked at", "")
+        elif count:
             listed = [
                 f"user {each.user_id}: {each.table}"
                 + (f" ({', '.join(each.columns)})" if each.columns else "")
@@ -84,7 +87,7 @@ def _case(suite: ET.Element, place: str, name: str) -> ET.Element:
 
 def _problem(case: ET.Element, kind: str, message: str, text: str) -> None:
     found = ET.SubElement(case, kind, message=_clean(message))
-    found.text = _clean(text)
+    found.text = _clean(text) or None
 
 
 def _clean(text: str) -> str:

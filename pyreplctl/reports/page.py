@@ -43,7 +43,8 @@ def page(run: Run, past: Sequence[Past], portal: str) -> str:
 
 
 def _total(run: Run, name: str) -> int | None:
-    numbers = [each.number(name) for each in run.databases if each.data is not None]
+    every = [each.number(name) for each in run.databases]
+    numbers = [number for number in every if number is not None]
     return sum(numbers) if numbers else None
 
 

@@ -4,17 +4,22 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString, NamedTuple
 from xml.etree import ElementTree as ET
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from pyreplctl import selftest, verification
+from pyreplctl.config import Config
+from pyreplctl.portal import install
 from pyreplctl.runs import Looking
 from pyreplctl.verification import Difference
 from tests.cli.run import Cli
+from tests.conftest import NewCluster, NewPortal
 from tests.logins import as_login, new_login
 from tests.platform import Course, Platform
+from tests.standbys import copy_of
 
 TOY = "edX/toy/2012_Fall"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -82,6 +87,64 @@ def test_both_are_told_and_repaired(
     assert forum.user(2)["email"] == "user2@example.com"
 
 
+class Wrong(NamedTuple):
+    """What somebody does, and what is told of it."""
+
+    where: str
+    statement: LiteralString
+    said: str
+
+
+WRONG: dict[str, Wrong] = {
+    "a trigger disabled": Wrong(
+        "portal",
+        "ALTER TABLE auth_user DISABLE TRIGGER pyrepl_update",
+        "portal: triggers public.auth_user: disabled: pyrepl_update is disabled;"
+        ' run "pyreplctl install"',
+    ),
+    "a function edited": Wrong(
+        "course",
+        "ALTER FUNCTION pyrepl.apply() RESET row_security",
+        "forum: function apply: edited: is not as it was installed;"
+        ' run "pyreplctl course refresh forum"',
+    ),
+    "a grant to PUBLIC": Wrong(
+        "portal",
+        "GRANT EXECUTE ON FUNCTION pyrepl.route() TO PUBLIC",
+        'portal: function route: edited: PUBLIC may EXECUTE; run "pyreplctl install"',
+    ),
+    "a mapping with a wrong password": Wrong(
+        "portal",
+        "ALTER USER MAPPING FOR pyrepl_owner SERVER pyrepl_1"
+        " OPTIONS (SET password 'wrong')",
+        'run "pyreplctl course rotate-password forum"',
+    ),
+    "a link time-out lost": Wrong(
+        "portal",
+        "ALTER SERVER pyrepl_1 OPTIONS (DROP connect_timeout)",
+        "forum: server pyrepl_1: edited: has lost connect_timeout;",
+    ),
+    "a column added on one side": Wrong(
+        "portal",
+        "ALTER TABLE auth_userprofile ADD COLUMN bio text",
+        "portal: contract: outdated: new on the portal: public.auth_userprofile.bio;"
+        ' run "pyreplctl install", then "pyreplctl course refresh --all"',
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_damage_is_reported_with_its_mend_and_3(
+    cli: Cli, platform: Platform, forum: Course, what: str
+) -> None:
+    side, statement, said = WRONG[what]
+    (platform if side == "portal" else forum).execute(statement)
+    ran = cli("verify", "--structure")
+    assert ran.code == 3
+    assert said in ran.out
+    assert '"pyreplctl verify --repair --dry-run" shows' in ran.err or "bio" in said
+
+
 def test_what_cannot_be_repaired_stays_3(
     cli: Cli, platform: Platform, forum: Course
 ) -> None:
@@ -89,6 +152,110 @@ def test_what_cannot_be_repaired_stays_3(
     ran = cli("verify", "--repair")
     assert ran.code == 3
     assert "plan: forum: table mine: orphan: left to you" in ran.err
+
+
+def test_users_that_differ_alike_share_a_line(
+    cli: Cli, platform: Platform, forum: Course
+) -> None:
+    forum.tamper("UPDATE auth_user SET email = 'x' WHERE id < 3")
+    forum.tamper("UPDATE auth_user SET last_name = 'x' WHERE id = 3")
+    out = cli("verify", "--data").out
+    assert "forum: users 1, 2: stale in public.auth_user (email)" in out
+    assert "forum: user 3: stale in public.auth_user (last_name)" in out
+    assert cli("verify", "--data", "--repair", "--only", "extra").code == 3
+    assert cli("verify", "--data", "--repair", "--max-users", "2").code == 3
+    ran = cli("verify", "--data", "--repair", "--only", "stale", "--only", "extra")
+    assert ran.code == 0
+    assert "plan: forum: to be delivered again: 1 stale" in ran.err
+
+
+def test_a_repair_of_nothing_says_so(
+    cli: Cli, platform: Platform, forum: Course
+) -> None:
+    ran = cli("verify", "--repair")
+    assert ran.code == 0
+    assert "there is nothing to repair" in ran.err
+
+
+def test_what_could_not_be_looked_at_is_never_a_number(
+    cli: Cli, platform: Platform, forum: Course
+) -> None:
+    platform.execute(
+        "ALTER USER MAPPING FOR pyrepl_owner SERVER pyrepl_1"
+        " OPTIONS (SET password 'wrong')"
+    )
+    ran = cli("verify", "--data", "--json", "--junit", "found.xml")
+    assert ran.code == 1
+    assert ran.document["ok"] is None
+    (database,) = ran.document["databases"]
+    assert database["ok"] is None
+    assert {database[name] for name in ("users", "missing", "stale", "extra")} == {None}
+    root = ET.parse(cli.directory / "found.xml").getroot()
+    cases = {case.get("name"): [e.tag for e in case] for case in root.iter("testcase")}
+    assert cases == {
+        "no user is missing": ["skipped"],
+        "no user is stale": ["skipped"],
+        "no user is extra": ["skipped"],
+        "could be looked at": ["error"],
+    }
+    assert (root.get("errors"), root.get("skipped")) == ("1", "3")
+
+
+def test_an_interrupted_run_goes_on_and_says_from_where(
+    cli: Cli, platform: Platform, forum: Course
+) -> None:
+    assert "no verification was interrupted" in cli("verify", "--resume").err
+    platform.execute("SELECT pyrepl.note_progress(1, 2, 1, 0, '{}')")
+    assert "forum: goes on at user 2" in cli("verify", "--resume").err
+
+
+MISTAKES: list[tuple[tuple[str, ...], str]] = [
+    (("--dry-run",), "Add --repair"),
+    (("--max-users", "3"), "Add --repair"),
+    (("--only", "stale"), "Add --repair"),
+    (("--repair", "--only", "former"), "'former' is not one of"),
+    (("--repair", "--max-users", "0"), "greater than or equal to 1"),
+    (("--max-examples", "-1"), "greater than or equal to 0"),
+    (("--target", "0"), "no statement takes so little"),
+    (("--target", "soon"), "'soon' is no length of time"),
+    (("--history", "--repair"), "--history looks at nothing, so not with --repair"),
+    (("--history", "--html", "x.html"), "not with --html or --junit"),
+    (("--self-test", "forum"), "on servers of its own"),
+    (("--self-test", "--history"), "on servers of its own"),
+    (("--structure", "--resume"), "--structure alone does not look"),
+    (("--structure", "--show-values"), "--structure alone does not look"),
+    (("--structure", "--repair", "--only", "stale"), "does not look"),
+    (("--html", "no/such/x.html"), "there is no directory no/such"),
+    (("--junit", "."), "it is a directory"),
+    (("wiki",), "no course database is named wiki"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES)
+def test_a_mistake_is_told_before_any_work(
+    cli: Cli, platform: Platform, forum: Course, arguments: tuple[str, ...], said: str
+) -> None:
+    ran = cli("verify", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert platform.rows("SELECT count(*) FROM pyrepl.verification") == [(0,)]
+
+
+def test_a_standby_is_not_verified(
+    bare_cli: Cli, new_cluster: NewCluster, new_portal: NewPortal
+) -> None:
+    primary = new_cluster()
+    dsn = new_portal(cluster=primary)
+    install(dsn, Config())
+    bare_cli.at(dsn)
+    assert bare_cli("verify").code == 0
+    with copy_of(primary, standby=True) as standby:
+        bare_cli.at(make_conninfo(dsn, port=standby.port))
+        ran = bare_cli("verify")
+        past = bare_cli("verify", "--history", "--json")
+    assert ran.code == 1
+    assert "the portal is a standby" in ran.err
+    assert (past.code, len(past.document)) == (0, 1)
 
 
 def test_a_configuration_file_that_is_not_installed_is_told_of(
@@ -117,6 +284,44 @@ def test_past_runs_are_kept_by_who_may_only_look(
     ]
     assert {p["by"] for p in past} == {name}
     assert [line.split()[3] for line in shown[1:]] == ["DIFFERS", "equal"]
+
+
+def test_the_history_has_a_line_for_each_run(cli: Cli, platform: Platform) -> None:
+    for name in ("a", "b", "c", "d"):
+        platform.course(f"x/{name}", name=name)
+    assert "no run has been kept yet" in cli("verify", "--history").err
+    cli("verify")
+    platform.execute("UPDATE pyrepl.database SET guard = 'off'")  # not so there
+    cli("verify", "--structure")
+    cli("verify", "--structure", "a", "b")
+    told = [
+        line.split(maxsplit=2)[2]
+        for line in cli("verify", "--history").out.splitlines()
+    ]
+    assert [" ".join(line.split()[:7]) for line in told[1:]] == [
+        "a, b DAMAGED 2 postgres",
+        "a, b and 2 more DAMAGED 4",
+        "- equal 0 0 0 0 0",
+    ]
+
+
+def test_a_history_that_cannot_be_written_is_told_and_not_fatal(
+    cli: Cli, platform: Platform, forum: Course
+) -> None:
+    platform.execute("DROP FUNCTION pyrepl.note_verification(jsonb)")
+    ran = cli("verify")
+    assert ran.code == 3
+    assert "not kept for --history" in ran.err
+    assert "portal: function note_verification: missing" in ran.out
+    assert "forum" in ran.out
+
+
+def test_a_history_of_nobody_is_a_mistake(
+    cli: Cli, platform: Platform, forum: Course
+) -> None:
+    ran = cli("verify", "--history", "wiki")
+    assert ran.code == 2
+    assert "no course database is named wiki" in ran.err
 
 
 def test_the_history_does_not_grow_for_ever(platform: Platform) -> None:

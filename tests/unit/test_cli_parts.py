@@ -49,9 +49,9 @@ def test_global_options_go_first(given: str, wanted: str) -> None:
 def test_a_table_drops_what_is_usual_and_keeps_what_is_not() -> None:
     columns = ("name", "dead", "note")
     rows: list[tuple[object, ...]] = [("a", 0, None), ("b", 0, None)]
-    assert [*narrow(columns, rows, {"dead": 0}, ("note",), 80)] == ["name", "a", "b"]
+    assert [*narrow(columns, rows, {"dead": (0,)}, ("note",), 80)] == ["name", "a", "b"]
     rows = [("a", 0, None), ("b", 2, "why")]
-    assert [*narrow(columns, rows, {"dead": 0}, ("note",), 80)] == [
+    assert [*narrow(columns, rows, {"dead": (0,)}, ("note",), 80)] == [
         "name  dead",
         "a        0",
         "b        2",
@@ -59,7 +59,9 @@ def test_a_table_drops_what_is_usual_and_keeps_what_is_not() -> None:
     ]
 
 
-@pytest.mark.parametrize("module", ["cli.main", "cli.output", "cli.setup", "sources"])
+@pytest.mark.parametrize(
+    "module", ["cli.main", "cli.output", "cli.setup", "runs", "sources"]
+)
 def test_examples_in_docstrings(module: str) -> None:
     tested = doctest.testmod(importlib.import_module(f"pyreplctl.{module}"))
     assert tested.attempted
