@@ -14,6 +14,7 @@ from typing import ClassVar, LiteralString
 from psycopg import sql
 
 from benchmarks.ground import Connection, Ground, Site, key_of
+from benchmarks.options import told
 from pyreplctl import courses, deliveries, immediate, portal, registration, status
 from pyreplctl.config import USER_COLUMNS, Config, Mode
 from pyreplctl.registration import Request
@@ -43,10 +44,12 @@ class Contender:
     def __init__(self, ground: Ground, names: tuple[str, ...] = ("one", "two")) -> None:
         label = f"{type(self).__name__.lower()}-{len(list(ground.directory.iterdir()))}"
         self.site = ground.site(label, names, self.settings, self.course_settings)
+        begun = time.monotonic()
         self.set_up()
         self.settle()
         self.site.tidy()
         self.site.checkpoint()
+        told(f"{self.name} is set up, in {time.monotonic() - begun:.0f} s")
 
     def set_up(self) -> None:
         """Begin to replicate."""

@@ -1,10 +1,10 @@
 """What does a change cost as the number of registered course databases grows?
 
-Two portals in turn: one with one course database, and one with 1, 10, 50 and 200. In
-both the users that are edited belong to one database, so that each change is delivered
-once; the others have 50 members each. Capture: one client's transaction, a row of a
-user. Route: one call for one change, as with a worker that waits, and one call for
-2,000 changes.
+Two portals in turn, 10,000 of whose users are members: one with one course database,
+and one with 1, 10, 50 and 200. In both the users that are edited belong to one
+database, so that each change is delivered once; the others have 50 members each.
+Capture: one client's transaction, a row of a user. Route: one call for one change, as
+with a worker that waits, and one call for 2,000 changes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from benchmarks.options import Options, main, told
 COUNTS = (1, 10, 50, 200)
 CHANGES = 2000
 MEMBERS = 50
+EDITED = 10_000
 CAPTURE, ROUTE, ROUTES, POLL = (
     "update and capture",
     "route of one change",
@@ -33,22 +34,24 @@ SUM = f"{CAPTURE}, and {ROUTE}"
 
 
 def measure(ground: Ground, options: Options) -> list[Figure]:
-    few, many = Ours(ground, ("one",)), Ours(ground, ("one",))
+    few, many = Ours(ground, ()), Ours(ground, ())
+    for portal in (few, many):
+        _add(portal, "one", EDITED)
     found: list[Figure] = []
     registered = 1
     for count in COUNTS:
         while registered < count:
             registered += 1
-            _add(many, f"more_{registered}")
+            _add(many, f"more_{registered}", MEMBERS)
         many.settle()
         found += _compared(few, many, count, options)
     return found
 
 
-def _add(many: Ours, name: str) -> None:
-    many.site.create(name)
-    many.site.enroll(name, 1, MEMBERS)
-    many.register(name)
+def _add(ours: Ours, name: str, members: int) -> None:
+    ours.site.create(name)
+    ours.site.enroll(name, 1, min(members, ours.site.users))
+    ours.register(name)
 
 
 def _compared(few: Ours, many: Ours, count: int, options: Options) -> list[Figure]:
@@ -77,7 +80,9 @@ def _costs(ours: Ours) -> dict[str, float]:
     ours.settle()
     ours.site.tidy()
     first = MEMBERS + 1
-    script = pgbench.EDIT.replace("random(1,", f"random({first},")
+    script = pgbench.EDIT.replace("random(1,", f"random({first},").replace(
+        ":users", str(min(EDITED, ours.site.users))
+    )
     with ours.site.open() as session:
         captured = 1 / pgbench.write(ours.site, script, 1, CHANGES)
         routed = _timed(lambda: _route(session)) / CHANGES

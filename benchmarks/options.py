@@ -20,7 +20,7 @@ class Options:
     """How much is measured; `peers` asks for the contenders beyond native, too."""
 
     rounds: int = 3
-    seconds: float = 5.0
+    seconds: float = 6.0
     users: int = 100_000
     peers: bool = False
     full: bool = False

@@ -50,7 +50,7 @@ def _begun(
 
 def run(site: Site, script: str, clients: int, seconds: float) -> float:
     """Return transactions a second, as fast as the clients can."""
-    with _begun(site, script, clients, "-T", f"{seconds:.0f}") as process:
+    with _begun(site, script, clients, "-T", f"{max(round(seconds), 1)}") as process:
         return _rate(*process.communicate())
 
 
