@@ -11,10 +11,13 @@ from pyreplctl.history import Past
 from pyreplctl.reports.plot import plots
 from pyreplctl.runs import KINDS, Database, Run
 
+# From the worst on: the first of them that a run has is its own.
 _VERDICTS = {
-    True: ("well", "equal"),
-    False: ("bad", "differs"),
-    None: ("unknown", "unknown"),
+    "differs": "bad",
+    "damaged": "bad",
+    "unknown": "unknown",
+    "equal": "well",
+    "sound": "well",
 }
 
 
@@ -29,13 +32,16 @@ def page(run: Run, past: Sequence[Past], portal: str) -> str:
     )
     environment.filters["number"] = _number
     template = environment.get_template("page.html")
+    words = {run.verdict, *(each.verdict for each in run.databases)}
     return template.render(
         run=run,
         past=past,
         plots=plots(past),
         portal=portal,
         version=__version__,
-        verdicts=_VERDICTS,
+        kinds_of_verdicts=_VERDICTS,
+        overall=next(word for word in _VERDICTS if word in words),
+        databases=sorted(run.databases, key=lambda each: each.ok is True),
         kinds=KINDS,
         shares=shares,
         totals={name: _total(run, name) for name in ("users", *KINDS, "pending")},
