@@ -1,6 +1,6 @@
 """All measurements, one after the other: what was aimed at, and what was measured.
 
-`make bench` runs this. The progress goes to standard error.
+`make bench` and `make bench-peers` run this. The progress goes to standard error.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from pathlib import Path
 
 from benchmarks.figures import Table
 from benchmarks.ground import Ground, machine, versions
-from benchmarks.options import chosen, parser, told
+from benchmarks.options import PEERS_BIN, chosen, parser, told
 from pyreplctl.embedded import find_bin_dir
 
 QUESTIONS = (
     *("throughput", "latency", "bulk", "copy", "sustained", "databases"),
     *("horizon", "memory"),
 )
+PEERS = ("peers",)
 
 
 def main() -> None:
@@ -30,9 +31,9 @@ def main() -> None:
     options = chosen(given)
     table, described = Table(), ""
     begun = time.monotonic()
-    for question in given.questions or QUESTIONS:
+    for question in given.questions or (PEERS if options.peers else QUESTIONS):
         module = importlib.import_module(f"benchmarks.{question}")
-        bin_dir = find_bin_dir()
+        bin_dir = PEERS_BIN if options.peers else find_bin_dir()
         told(f"--- {question}")
         with Ground.opened(options.users, bin_dir) as ground:
             described = f"{machine(ground.directory)}; {versions(bin_dir)}"

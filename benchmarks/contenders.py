@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar, LiteralString
+from types import MappingProxyType
+from typing import LiteralString
 
 from psycopg import sql
 
@@ -38,8 +39,8 @@ class Contender:
     name = "no replication"
     replicates = False
     everybody = False  # is replicated, members or not
-    settings: ClassVar[dict[str, str]] = {}  # of the portal's server
-    course_settings: ClassVar[dict[str, str]] = {}
+    settings: Mapping[str, str] = MappingProxyType({})  # of the portal's server
+    course_settings: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, ground: Ground, names: tuple[str, ...] = ("one", "two")) -> None:
         label = f"{type(self).__name__.lower()}-{len(list(ground.directory.iterdir()))}"
@@ -176,12 +177,12 @@ class Native(Contender):
 
     name = "native"
     replicates = everybody = True
-    settings: ClassVar[dict[str, str]] = {
+    settings: Mapping[str, str] = {
         "wal_level": "logical",
         "max_replication_slots": "40",
         "max_wal_senders": "40",
     }
-    course_settings: ClassVar[dict[str, str]] = {
+    course_settings: Mapping[str, str] = {
         "max_worker_processes": "60",
         "max_logical_replication_workers": "50",
         "max_replication_slots": "50",
