@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # clones that share a VENV= each install themselves.
 STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
 
-.PHONY: help venv lint test demo replay chaos model verify-load bench bench-peers clean
+.PHONY: help venv lint test demo replay chaos model verify-load bench bench-peers bench-verify clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -56,6 +56,9 @@ bench: $(STAMP) ## measure against no replication and native, 40 minutes (ARGS=)
 
 bench-peers: $(STAMP) ## measure pglogical and others that are installed (ARGS=)
 	$(BIN)/python -m benchmarks --peers $(ARGS)
+
+bench-verify: $(STAMP) ## time verify against COPY into md5sum and reladiff (ARGS=)
+	$(BIN)/python -m benchmarks.verify $(ARGS)
 
 clean: ## remove the virtual environment and all caches
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
