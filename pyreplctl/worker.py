@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import signal
 import socket
 import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import timedelta
 from types import FrameType
 
 import psycopg
 
 from pyreplctl import deliveries, portal
 from pyreplctl.courses import numbers
-from pyreplctl.db import Connection, connect, fetch, value
+from pyreplctl.db import Connection, connect, fetch
 from pyreplctl.errors import ConnectionFailed, DatabaseError
+from pyreplctl.turns import Turns
 
 log = logging.getLogger("pyreplctl.worker")
 
-SHORTEST = 0.001  # seconds between two polls after work
-LONGEST = 0.05  # and when there is none
+POLL = timedelta(milliseconds=250)  # for which the portal is left to look for changes
 RECONNECT = 2.0
+# Many changes in one go cost the portal a fraction of what they cost one by one. So the
+# more there were, the longer the next are left to gather; those of an idle portal go at
+# once. A backlog has gathered: a batch that is large is followed by the next.
+REST = 0.0005  # seconds for each change or dossier
+REST_OF_ROUTER = 0.02  # at most
+REST_OF_DATABASE = 0.05
+BACKLOG_OF_ROUTER = 5000  # changes: what route takes in one go
+BACKLOG_OF_DATABASE = 200  # dossiers
+BUSY = 0.05  # seconds until another look at a database that others deliver to
 UNINSTALLED = ("3F000", "42883")  # no schema pyrepl, no function in it
 MOST_LINKS = 32  # connections to course databases that one session keeps
 HANGS = 1.0  # seconds after which a delivery does not count as one of the jobs
@@ -48,10 +57,10 @@ class _Delivery:
 class Worker:
     """Serves a portal until `stop` is called; several workers may run at once.
 
-    One thread polls: it routes and asks which databases are due. `jobs` threads
-    deliver, each on a connection of its own, one database in one top-level transaction.
-    For each delivery that hangs there is one thread more, so that databases which do
-    not answer take nothing from the others, however many they are.
+    One thread polls: it waits for changes, routes them and learns which databases are
+    due. `jobs` threads deliver, each on a connection of its own, one database in one
+    top-level transaction. For each delivery that hangs there is one thread more, so
+    that databases which do not answer take nothing from the others, however many.
     """
 
     def __init__(self, dsn: str, jobs: int = 4) -> None:
@@ -59,8 +68,7 @@ class Worker:
         self._jobs = jobs
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._stopping = threading.Event()
-        self._work: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._in_hand: set[int] = set()
+        self._turns = Turns()
         self._names: dict[int, str] = {}
         self._threads: list[threading.Thread] = []
         self._deliveries: dict[threading.Thread, _Delivery] = {}
@@ -90,10 +98,8 @@ class Worker:
 
     def _finish(self) -> None:
         deadline = time.monotonic() + GRACE
-        threads = list(self._threads)
-        for _ in threads:
-            self._work.put(None)
-        for thread in threads:
+        self._turns.close()
+        for thread in list(self._threads):
             thread.join(max(deadline - time.monotonic(), 0))
         for delivery in list(self._deliveries.values()):
             # Its transaction is whole, whether the server still commits it or not.
@@ -120,38 +126,34 @@ class Worker:
                 self._stopping.wait(RECONNECT)
 
     def _poll(self, connection: Connection) -> None:
-        pause, ticked = SHORTEST, 0.0
+        ticked = 0.0
         while not self._stopping.is_set():
             if time.monotonic() - ticked > 1:
                 ticked = time.monotonic()
                 connection.execute("SELECT pyrepl.tick('worker', %s)", (self._name,))
             self._mind_deliveries()
-            worked = self._route(connection)
-            for row in connection.execute("SELECT pyrepl.due()").fetchall():
-                if row[0] not in self._names:
-                    self._names = {
-                        n: name for name, n in numbers(connection, []).items()
-                    }
-                if row[0] not in self._in_hand:
-                    self._in_hand.add(row[0])
-                    self._work.put(row[0])
-                    worked = True
-            pause = SHORTEST if worked else min(pause * 1.5, LONGEST)
-            self._stopping.wait(pause)
+            routed, due = self._wait_and_route(connection)
+            if not set(due) <= self._names.keys():
+                self._names = {n: name for name, n in numbers(connection, []).items()}
+            self._turns.ask(due)
+            self._stopping.wait(_rest(routed, BACKLOG_OF_ROUTER, REST_OF_ROUTER))
 
     def _called(self, number: int) -> str:
         return self._names.get(number, f"course database {number}")
 
-    def _route(self, connection: Connection) -> bool:
+    def _wait_and_route(self, connection: Connection) -> tuple[int, list[int]]:
+        """Wait for changes; return how many were routed, and the databases due."""
         try:
-            return bool(value(connection, "SELECT pyrepl.route()"))
+            row = connection.execute("CALL pyrepl.poll(%s)", (POLL,)).fetchone()
+            assert row is not None
+            return row[0] or 0, row[1]
         except psycopg.Error as error:
             if connection.broken:
                 raise
             # A migration took a key column away. What is queued can still go.
             log.error("cannot route: %s", error.diag.message_primary or error)
             self._stopping.wait(1)
-            return False
+            return 0, [row[0] for row in connection.execute("SELECT pyrepl.due()")]
 
     def _mind_deliveries(self) -> None:
         """Start threads where some are missing, and end deliveries that take too long.
@@ -198,11 +200,12 @@ class Worker:
 
     def _deliver(self, connection: Connection) -> None:
         links: OrderedDict[int, None] = OrderedDict()
-        while (number := self._work.get()) is not None:
+        while (number := self._turns.take()) is not None:
+            rest, again = 0.0, False
             try:
-                self._serve(connection, number)
+                rest, again = self._serve(connection, number)
             finally:
-                self._in_hand.discard(number)
+                self._turns.give_back(number, rest, again=again)
             links[number] = None
             links.move_to_end(number)
             if len(links) > MOST_LINKS:
@@ -210,18 +213,25 @@ class Worker:
             if len(self._threads) > self._jobs + self._hanging():
                 return
 
-    def _serve(self, connection: Connection, number: int) -> None:
-        while not self._stopping.is_set():
-            me = threading.current_thread()
-            self._deliveries[me] = _Delivery(connection, number, time.monotonic())
-            try:
-                done = deliveries.deliver(connection, number)
-            finally:
-                del self._deliveries[me]
-            if done.error:
-                log.warning("%s: %s", self._called(number), done.error)
-            elif done.outcome not in deliveries.WORKED:
-                return
+    def _serve(self, connection: Connection, number: int) -> tuple[float, bool]:
+        """Deliver a batch; return for how long to rest, and whether more is to be done.
+
+        Whether a small batch was all, the next poll says.
+        """
+        me = threading.current_thread()
+        self._deliveries[me] = _Delivery(connection, number, time.monotonic())
+        try:
+            done = deliveries.deliver(connection, number)
+        finally:
+            del self._deliveries[me]
+        if done.error:
+            log.warning("%s: %s", self._called(number), done.error)
+            return 0.0, True
+        if done.outcome == "busy":
+            return BUSY, True
+        rest = _rest(done.users, BACKLOG_OF_DATABASE, REST_OF_DATABASE)
+        more = done.outcome in deliveries.WORKED and rest == 0
+        return rest, more
 
     def _disconnect(self, connection: Connection, number: int) -> None:
         for row in fetch(
@@ -232,3 +242,7 @@ class Worker:
             f"pyrepl_{number}",
         ):
             connection.execute(f"SELECT {row['function']}('pyrepl_{number}')".encode())
+
+
+def _rest(done: int, backlog: int, longest: float) -> float:
+    return 0.0 if done >= backlog else min(done * REST, longest)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -114,6 +115,43 @@ def test_run_ends_on_a_signal(platform: Platform, number: signal.Signals) -> Non
         _, said = process.communicate(timeout=30)
     assert process.returncode == 0
     assert b"stopped" in said
+
+
+def test_a_poll_ends_when_a_change_is_committed(platform: Platform) -> None:
+    course = platform.course(TOY)
+    platform.member(1, TOY)
+    platform.deliver()
+    poller = platform.session(autocommit=True)
+    waits = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+    with ThreadPoolExecutor(1) as pool, platform.session() as writer:
+        polled = pool.submit(poller.execute, "CALL pyrepl.poll('600 s')")
+        until(lambda: platform.rows(waits, poller.info.backend_pid))
+        writer.execute("UPDATE auth_user SET email = 'x' WHERE id = 1")
+        assert not polled.done()
+        writer.commit()
+        number = courses.numbers(platform.connection, [])[course.name]
+        assert polled.result(60).fetchone() == (1, [number])
+
+
+def test_a_poll_sees_a_transaction_that_was_open_at_the_last_one(
+    platform: Platform,
+) -> None:
+    platform.user(1)
+    platform.deliver()
+    with platform.session() as writer:
+        writer.execute("UPDATE auth_user SET email = 'x' WHERE id = 1")
+        platform.execute("SELECT pg_current_xact_id()")  # a later transaction has ended
+        platform.execute("UPDATE pyrepl.route_mark SET saved_at = '-infinity'")
+        platform.execute("CALL pyrepl.poll('0 s')")
+        assert platform.rows("SELECT pyrepl.has_unrouted()") == [(False,)]
+        writer.commit()
+    assert platform.rows("SELECT pyrepl.has_unrouted()") == [(True,)]
+    platform.execute("CALL pyrepl.poll('0 s')")
+    assert platform.rows("SELECT pyrepl.has_unrouted()") == [(False,)]
+
+
+def test_a_poll_that_finds_nothing_ends_in_time(platform: Platform) -> None:
+    assert platform.rows("CALL pyrepl.poll('0 s')") == [(0, [])]
 
 
 def test_serve_does_the_same_work_from_sql(platform: Platform) -> None:

@@ -30,7 +30,8 @@ THREE = ("auth_user", "auth_userprofile", "student_courseenrollment")
 # What each role may run, and nothing else. Both: what the programs ask first.
 BOTH = {"databases", "failures", "migrations"}
 WORKER = BOTH | {
-    *("route", "due", "deliver", "delivery_failed", "serve", "serving", "tick"),
+    *("has_unrouted", "poll", "route", "due", "deliver", "delivery_failed"),
+    *("serve", "serving", "tick"),
 }
 MONITOR = BOTH | {
     *("status", "clocks", "members", "unrouted", "last_queued", "waiting"),
@@ -224,6 +225,7 @@ def test_a_monitor_reads_and_writes_no_table(
         "SELECT pyrepl.tick('a', 'b')",
         "SELECT pyrepl.push_1('{1}', '{}', NULL, NULL, NULL, '{}', false)",
         "CALL pyrepl.serve('0 s')",
+        "CALL pyrepl.poll('0 s')",
         "INSERT INTO pyrepl.change (users, database_id) VALUES ('{1}', 1)",
         "SET ROLE pyrepl_owner",
     ],

@@ -1,13 +1,15 @@
 -- The databases for which deliver has something to do now. Reads behind the marks only.
 CREATE OR REPLACE FUNCTION pyrepl.due()
 RETURNS SETOF integer
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET jit = off
 AS $due$
+BEGIN
+    RETURN QUERY
     WITH me AS MATERIALIZED (
         SELECT pyrepl.identity() AS identity, pyrepl.last_queued() AS last
     )
@@ -31,6 +33,7 @@ AS $due$
                     AND o.id > coalesce(bm.id, 0))
             OR EXISTS (SELECT FROM pyrepl.retry r
                 WHERE r.database_id = d.id AND r.due_at <= clock_timestamp()));
+END
 $due$;
 
 COMMENT ON FUNCTION pyrepl.due() IS 'numbers of the databases to call deliver for';

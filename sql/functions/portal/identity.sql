@@ -2,13 +2,16 @@
 -- A restored or promoted copy elsewhere has another identity, or breaks the chain.
 CREATE OR REPLACE FUNCTION pyrepl.identity()
 RETURNS text
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
 AS $identity$
-    SELECT c.system_identifier || '/' || d.oid
-    FROM pg_control_system() c, pg_database d
-    WHERE d.datname = current_database();
+BEGIN
+    RETURN (
+        SELECT c.system_identifier || '/' || d.oid
+        FROM pg_control_system() c, pg_database d
+        WHERE d.datname = current_database());
+END
 $identity$;
 
 COMMENT ON FUNCTION pyrepl.identity() IS

@@ -1,12 +1,15 @@
 -- The highest id of the outbox so far: what was routed until now has none above it.
 CREATE OR REPLACE FUNCTION pyrepl.last_queued()
 RETURNS bigint
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $last_queued$
-    SELECT s.last_value FROM pyrepl.outbox_id_seq s;
+BEGIN
+    RETURN (
+        SELECT s.last_value FROM pyrepl.outbox_id_seq s);
+END
 $last_queued$;
 
 COMMENT ON FUNCTION pyrepl.last_queued() IS 'highest id given to an outbox row';

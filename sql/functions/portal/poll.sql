@@ -1,0 +1,29 @@
+-- Wait until there are changes, p_for at most, and route them. Returns how many change rows
+-- were taken (NULL when another session routes) and the databases to call deliver for.
+-- It waits inside the server: a look there costs a hundredth of a question from outside,
+-- so that a change is seen half a millisecond after its commit at the price of none.
+-- Not SECURITY DEFINER and without SET, or it could not COMMIT: route's own transaction.
+CREATE OR REPLACE PROCEDURE pyrepl.poll(
+    p_for interval, INOUT routed integer DEFAULT NULL, INOUT due integer[] DEFAULT NULL)
+LANGUAGE plpgsql
+AS $poll$
+DECLARE
+    v_until timestamptz := pg_catalog.clock_timestamp() + p_for;
+    v_pause double precision := 0.0002;
+BEGIN
+    WHILE NOT pyrepl.has_unrouted() AND pg_catalog.clock_timestamp() < v_until LOOP
+        PERFORM pg_catalog.pg_sleep(v_pause);
+        v_pause := least(v_pause * 1.1, 0.01);
+    END LOOP;
+    COMMIT;
+    routed := pyrepl.route();
+    COMMIT;
+    due := ARRAY(SELECT d FROM pyrepl.due() d);
+END
+$poll$;
+
+COMMENT ON PROCEDURE pyrepl.poll(interval, integer, integer[]) IS
+    'waits for changes, routes them and says which databases are due; CALL it outside of '
+    'a transaction';
+REVOKE ALL ON PROCEDURE pyrepl.poll(interval, integer, integer[]) FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE pyrepl.poll(interval, integer, integer[]) TO pyrepl_worker;
