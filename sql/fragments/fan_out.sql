@@ -2,12 +2,14 @@
 -- enrollments of now. Shared by route and deliver_now. OFFSET 0: each user is looked up,
 -- in whatever state the tables were when the session made its plan. A join may be planned
 -- as a scan of all while a table is small, and is a product when it has grown.
+-- Pairs come more than once: who asks groups them. A UNION would make a hash table anew for
+-- each change, which is two thirds of what routing it takes.
 -- users: wherever a copy is, and wherever they are members
 SELECT p.database_id, p.user_id
 FROM unnest(t.users) u(id)
 CROSS JOIN LATERAL (SELECT * FROM pyrepl.placement q WHERE q.user_id = u.id OFFSET 0) p
 WHERE {reaches_copies} AND t.database_id IS NULL
-UNION
+UNION ALL
 SELECT h.database_id, u.id
 FROM unnest(t.users) u(id)
 CROSS JOIN LATERAL (
@@ -17,30 +19,30 @@ CROSS JOIN LATERAL (
     SELECT * FROM pyrepl.hosting a
     WHERE a.course = e.{enrollment_course} AND a.active OFFSET 0) h
 WHERE {reaches_copies} AND t.database_id IS NULL
-UNION
+UNION ALL
 -- enrollments: wherever the course is or was hosted
 SELECT h.database_id, u.id
 FROM unnest(t.users, t.courses) u(id, course)
 CROSS JOIN LATERAL (SELECT * FROM pyrepl.hosting a WHERE a.course = u.course OFFSET 0) h
 WHERE t.database_id IS NULL
-UNION
+UNION ALL
 -- backfill and repair: these users of one database
 SELECT t.database_id, u.id
 FROM unnest(t.users) u(id)
 WHERE t.database_id IS NOT NULL
-UNION
+UNION ALL
 -- everybody (of one database, of some courses)
 SELECT h.database_id, e.{enrollment_user}
 FROM pyrepl.hosting h
 JOIN {enrollment_table} e ON e.{enrollment_course} = h.course
 WHERE t.users IS NULL AND h.database_id = coalesce(t.database_id, h.database_id)
     AND (t.courses IS NULL OR h.course = ANY (t.courses))
-UNION
+UNION ALL
 SELECT p.database_id, p.user_id
 FROM pyrepl.placement p
 WHERE t.users IS NULL AND t.courses IS NULL
     AND p.database_id = coalesce(t.database_id, p.database_id)
-UNION
+UNION ALL
 -- a delivery in hand may yet leave a copy that nothing else tells of
 SELECT o.database_id, o.user_id
 FROM pyrepl.outbox o
