@@ -9,10 +9,13 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $waiting$
     SELECT d.id, (
-            SELECT count(*) FROM pyrepl.outbox o
-            WHERE o.database_id = d.id AND o.id <= p_last
-                AND o.user_id = coalesce(p_user, o.user_id)
-                AND o.id > pyrepl.outbox_mark_of(d.id, o.priority)
+            SELECT count(*)
+            FROM (
+                SELECT r.priority, pyrepl.outbox_mark_of(d.id, r.priority) AS mark
+                FROM unnest('{0,1}'::integer[]) r(priority) OFFSET 0) m
+            JOIN pyrepl.outbox o ON o.database_id = d.id AND o.priority = m.priority
+                AND o.id > m.mark AND o.id <= p_last
+            WHERE o.user_id = coalesce(p_user, o.user_id)
         ) + (
             SELECT count(*) FROM pyrepl.retry r
             WHERE r.database_id = d.id AND r.user_id = coalesce(p_user, r.user_id))
