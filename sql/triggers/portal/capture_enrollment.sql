@@ -14,30 +14,11 @@ DECLARE
 BEGIN
     BEGIN
         IF TG_OP = 'UPDATE' THEN
-            SELECT ARRAY[n.{enrollment_user}, o.{enrollment_user}],
+            SELECT CASE WHEN ROW({enrollment_new})::record *<> ROW({enrollment_old})::record
+                    THEN ARRAY[n.{enrollment_user}, o.{enrollment_user}] END,
                 ARRAY[n.{enrollment_course}, o.{enrollment_course}]::text[]
-            INTO v_users, v_courses
-            FROM new_rows n, old_rows o
-            WHERE NOT EXISTS (SELECT FROM new_rows OFFSET 1)
-                AND ROW({enrollment_new})::record *<> ROW({enrollment_old})::record;
-            IF NOT FOUND THEN
-                WITH changed AS (
-                    SELECT n.{enrollment_user} AS new_user,
-                        n.{enrollment_course} AS new_course,
-                        o.{enrollment_user} AS old_user,
-                        o.{enrollment_course} AS old_course
-                    FROM new_rows n
-                    FULL JOIN old_rows o ON o.{enrollment_key} = n.{enrollment_key}
-                    WHERE n.{enrollment_key} IS NULL OR o.{enrollment_key} IS NULL
-                        OR ROW({enrollment_new})::record *<> ROW({enrollment_old})::record)
-                SELECT array_agg(e.id), array_agg(e.course) INTO v_users, v_courses
-                FROM (
-                    SELECT c.new_user AS id, c.new_course AS course
-                    FROM changed c WHERE c.new_user IS NOT NULL
-                    UNION
-                    SELECT c.old_user, c.old_course
-                    FROM changed c WHERE c.old_user IS NOT NULL) e;
-            END IF;
+            INTO STRICT v_users, v_courses
+            FROM new_rows n, old_rows o;
         ELSIF TG_OP = 'INSERT' THEN
             SELECT array_agg(n.{enrollment_user}), array_agg(n.{enrollment_course})
             INTO v_users, v_courses FROM new_rows n;
@@ -46,15 +27,35 @@ BEGIN
             INTO v_users, v_courses FROM old_rows o;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        BEGIN
+        BEGIN  -- not one row
+            WITH changed AS (
+                SELECT n.{enrollment_user} AS new_user,
+                    n.{enrollment_course} AS new_course,
+                    o.{enrollment_user} AS old_user,
+                    o.{enrollment_course} AS old_course
+                FROM new_rows n
+                FULL JOIN old_rows o ON o.{enrollment_key} = n.{enrollment_key}
+                WHERE n.{enrollment_key} IS NULL OR o.{enrollment_key} IS NULL
+                    OR ROW({enrollment_new})::record *<> ROW({enrollment_old})::record)
             SELECT array_agg(e.id), array_agg(e.course) INTO v_users, v_courses
             FROM (
-                SELECT n.{enrollment_user} AS id, n.{enrollment_course} AS course
-                FROM new_rows n
-                UNION SELECT o.{enrollment_user}, o.{enrollment_course} FROM old_rows o) e;
+                SELECT c.new_user AS id, c.new_course AS course
+                FROM changed c WHERE c.new_user IS NOT NULL
+                UNION
+                SELECT c.old_user, c.old_course
+                FROM changed c WHERE c.old_user IS NOT NULL) e;
         EXCEPTION WHEN OTHERS THEN
-            INSERT INTO pyrepl.change (priority) VALUES (1);
-            RETURN NULL;
+            BEGIN  -- a migration: see capture_user
+                SELECT array_agg(e.id), array_agg(e.course) INTO v_users, v_courses
+                FROM (
+                    SELECT n.{enrollment_user} AS id, n.{enrollment_course} AS course
+                    FROM new_rows n
+                    UNION
+                    SELECT o.{enrollment_user}, o.{enrollment_course} FROM old_rows o) e;
+            EXCEPTION WHEN OTHERS THEN
+                INSERT INTO pyrepl.change (priority) VALUES (1);
+                RETURN NULL;
+            END;
         END;
     END;
 

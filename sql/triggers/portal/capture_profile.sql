@@ -15,36 +15,36 @@ BEGIN
                     THEN array_remove(ARRAY[n.{profile_user}, o.{profile_user}], NULL)
                     WHEN ROW({profile_new})::record *<> ROW({profile_old})::record
                     THEN array_remove(ARRAY[n.{profile_user}], NULL) END
-            INTO v_users
-            FROM new_rows n, old_rows o
-            WHERE NOT EXISTS (SELECT FROM new_rows OFFSET 1);
-            IF NOT FOUND THEN
-                WITH changed AS (
-                    SELECT n.{profile_user} AS new_user, o.{profile_user} AS old_user
-                    FROM new_rows n
-                    FULL JOIN old_rows o ON o.{profile_key} = n.{profile_key}
-                    WHERE n.{profile_key} IS NULL OR o.{profile_key} IS NULL
-                        OR ROW({profile_new})::record *<> ROW({profile_old})::record)
-                SELECT array_agg(u.id) INTO v_users
-                FROM (
-                    SELECT c.new_user AS id FROM changed c WHERE c.new_user IS NOT NULL
-                    UNION
-                    SELECT c.old_user FROM changed c WHERE c.old_user IS NOT NULL) u;
-            END IF;
+            INTO STRICT v_users
+            FROM new_rows n, old_rows o;
         ELSIF TG_OP = 'INSERT' THEN
             SELECT array_agg(n.{profile_user}) INTO v_users FROM new_rows n;
         ELSE
             SELECT array_agg(o.{profile_user}) INTO v_users FROM old_rows o;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        BEGIN
+        BEGIN  -- not one row
+            WITH changed AS (
+                SELECT n.{profile_user} AS new_user, o.{profile_user} AS old_user
+                FROM new_rows n
+                FULL JOIN old_rows o ON o.{profile_key} = n.{profile_key}
+                WHERE n.{profile_key} IS NULL OR o.{profile_key} IS NULL
+                    OR ROW({profile_new})::record *<> ROW({profile_old})::record)
             SELECT array_agg(u.id) INTO v_users
             FROM (
-                SELECT n.{profile_user} AS id FROM new_rows n
-                UNION SELECT o.{profile_user} FROM old_rows o) u;
+                SELECT c.new_user AS id FROM changed c WHERE c.new_user IS NOT NULL
+                UNION
+                SELECT c.old_user FROM changed c WHERE c.old_user IS NOT NULL) u;
         EXCEPTION WHEN OTHERS THEN
-            INSERT INTO pyrepl.change (priority) VALUES (1);
-            RETURN NULL;
+            BEGIN  -- a migration: see capture_user
+                SELECT array_agg(u.id) INTO v_users
+                FROM (
+                    SELECT n.{profile_user} AS id FROM new_rows n
+                    UNION SELECT o.{profile_user} FROM old_rows o) u;
+            EXCEPTION WHEN OTHERS THEN
+                INSERT INTO pyrepl.change (priority) VALUES (1);
+                RETURN NULL;
+            END;
         END;
     END;
 

@@ -1,9 +1,10 @@
 -- Capture on the user table: one change row a statement, naming the users concerned.
 -- An UPDATE counts where an agreed column changed, by image: equality overlooks citext
 -- Bob -> BOB and fails on json. Writes: change, departure. Locks: none.
--- Of one row, the usual case, images are compared without a join; each expression less is
--- a portion of what a writer pays. Nothing is written in the block that catches errors: a
--- subtransaction that writes takes a number, and many of these slow every snapshot down.
+-- Of one row, the usual case, images are compared without a join, and STRICT tells when
+-- there are more: each expression less is a portion of what a writer pays. Nothing is
+-- written in the block that catches errors: a subtransaction that writes takes a number,
+-- and many of these slow every snapshot down.
 CREATE OR REPLACE FUNCTION pyrepl.capture_user()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -21,18 +22,8 @@ BEGIN
                     WHEN ROW({user_new})::record *<> ROW({user_old})::record
                     THEN ARRAY[n.{user_key}] END,
                 CASE WHEN n.{user_key} <> o.{user_key} THEN ARRAY[o.{user_key}] END
-            INTO v_users, v_gone
-            FROM new_rows n, old_rows o
-            WHERE NOT EXISTS (SELECT FROM new_rows OFFSET 1);
-            IF NOT FOUND THEN
-                SELECT array_agg(coalesce(n.{user_key}, o.{user_key})),
-                    array_agg(o.{user_key}) FILTER (WHERE n.{user_key} IS NULL)
-                INTO v_users, v_gone
-                FROM new_rows n
-                FULL JOIN old_rows o ON o.{user_key} = n.{user_key}
-                WHERE n.{user_key} IS NULL OR o.{user_key} IS NULL
-                    OR ROW({user_new})::record *<> ROW({user_old})::record;
-            END IF;
+            INTO STRICT v_users, v_gone
+            FROM new_rows n, old_rows o;
         ELSIF TG_OP = 'INSERT' THEN
             SELECT array_agg(n.{user_key}) INTO v_users FROM new_rows n;
         ELSE
@@ -40,18 +31,30 @@ BEGIN
             v_gone := v_users;
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        -- A migration changed the table and install has not run yet. Capture never fails
-        -- a writer: every row counts as changed, or everybody where the key itself is gone.
-        BEGIN
-            SELECT array_agg(r.id), array_agg(r.id) FILTER (WHERE r.gone)
+        BEGIN  -- not one row
+            SELECT array_agg(coalesce(n.{user_key}, o.{user_key})),
+                array_agg(o.{user_key}) FILTER (WHERE n.{user_key} IS NULL)
             INTO v_users, v_gone
-            FROM (
-                SELECT coalesce(n.{user_key}, o.{user_key}) AS id,
-                    n.{user_key} IS NULL AS gone
-                FROM new_rows n FULL JOIN old_rows o ON o.{user_key} = n.{user_key}) r;
+            FROM new_rows n
+            FULL JOIN old_rows o ON o.{user_key} = n.{user_key}
+            WHERE n.{user_key} IS NULL OR o.{user_key} IS NULL
+                OR ROW({user_new})::record *<> ROW({user_old})::record;
         EXCEPTION WHEN OTHERS THEN
-            INSERT INTO pyrepl.change (priority) VALUES (1);
-            RETURN NULL;
+            -- A migration changed the table and install has not run yet. Capture never
+            -- fails a writer: every row counts as changed, or everybody where the key
+            -- itself is gone.
+            BEGIN
+                SELECT array_agg(r.id), array_agg(r.id) FILTER (WHERE r.gone)
+                INTO v_users, v_gone
+                FROM (
+                    SELECT coalesce(n.{user_key}, o.{user_key}) AS id,
+                        n.{user_key} IS NULL AS gone
+                    FROM new_rows n
+                    FULL JOIN old_rows o ON o.{user_key} = n.{user_key}) r;
+            EXCEPTION WHEN OTHERS THEN
+                INSERT INTO pyrepl.change (priority) VALUES (1);
+                RETURN NULL;
+            END;
         END;
     END;
 
