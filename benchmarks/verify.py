@@ -2,17 +2,17 @@
 
 One course database with all users of the portal: a row each in auth_user,
 auth_userprofile and student_courseenrollment, delivered by the pipeline. Timed in
-turns, so that what the machine does besides hits all alike: the command verify, as a
-process;
-COPY of the columns that it compares, ordered by key (or equal tables would have other
-sums), from both sides at the same time, each piped into md5sum; and reladiff, table by
-table, installed into a virtual environment of its own. Then rows are made to differ at
-the course, as many in each table, and verify must name these users and nobody else.
+turns, so that what the machine does besides hits all alike: the command verify --data,
+as a process; COPY of the columns that it compares, ordered by key (or equal tables
+would have other sums), piped into md5sum, from both sides at the same time and from one
+after the other; and reladiff, table by table, in a virtual environment of its own. Then
+rows are made to differ at the course, as many in each table, and verify must name these
+users and nobody else.
 
     python -m benchmarks.verify [--users 1000000] [--differing 1000] [--runs 5]
 
-Servers run with fsync off: verify only reads. Files go to a new directory below TMPDIR,
-which is removed. Fails if the differing users are not those that were planted.
+Two servers on disk with fsync on, in a new directory below TMPDIR, which is removed.
+Fails if the differing users are not those that were planted.
 """
 
 from __future__ import annotations
@@ -103,9 +103,10 @@ def ground(directory: Path, users: int) -> Iterator[dict[str, str]]:
 
 def verify(dsn: str, differing: int) -> tuple[float, float, dict[str, Any]]:
     """Return seconds, megabytes of the client, and what was found."""
-    command = [sys.executable, "-m", "pyreplctl", "verify", "--json"]
+    command = [sys.executable, "-m", "pyreplctl", "verify", "--data", "--json"]
     command += ["--max-examples", str(2 * differing + 20)]
     environment = os.environ | {"PYREPLCTL_PORTAL": dsn}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as it is once installed
     with tempfile.TemporaryFile() as said:
         started = time.monotonic()
         process = subprocess.Popen(command, env=environment, stdout=said)
@@ -117,10 +118,11 @@ def verify(dsn: str, differing: int) -> tuple[float, float, dict[str, Any]]:
     return took, usage.ru_maxrss / 1024, found
 
 
-def copy(dsns: dict[str, str]) -> float:
-    """Return the seconds for both sides at once; their sums must be the same."""
+def copy(dsns: dict[str, str], *, at_once: bool) -> float:
+    """Return the seconds for both sides; their sums must be the same."""
     started = time.monotonic()
     running = []
+    sums = set()
     for dsn in dsns.values():
         psql = shlex.quote(str(find_bin_dir() / "psql"))
         copies = " ".join(
@@ -135,7 +137,10 @@ def copy(dsns: dict[str, str]) -> float:
                 stdout=subprocess.PIPE,
             )
         )
-    sums = {process.communicate()[0] for process in running}
+        if not at_once:
+            sums.add(running[-1].communicate()[0])
+    if at_once:
+        sums = {process.communicate()[0] for process in running}
     if len(sums) != 1:
         raise SystemExit("the sums differ: the databases are not equal")
     return time.monotonic() - started
@@ -187,7 +192,8 @@ def plant(dsn: str, users: int, differing: int) -> set[int]:
 
 def told(name: str, times: list[float], against: list[float] | None = None) -> None:
     said = " ".join(f"{seconds:.2f}" for seconds in times)
-    line = f"{name:22} {said}   median {statistics.median(times):.2f} s"
+    spread = f"{min(times):.2f}-{max(times):.2f}"
+    line = f"{name:22} {said}   {spread}, median {statistics.median(times):.2f} s"
     if against:
         ratios = [mine / other for mine, other in zip(against, times, strict=True)]
         line += f"; verify takes {statistics.median(ratios):.2f} of it"
@@ -210,7 +216,7 @@ def main() -> None:
         with psycopg.connect(dsns["portal"]) as here:
             version = here.info.server_version // 10000
         print(
-            f"{os.cpu_count()} CPUs, PostgreSQL {version}, fsync off,"
+            f"{os.cpu_count()} CPUs, PostgreSQL {version}, fsync on, on disk,"
             f" {options.users} members, {3 * options.users} rows a side",
             flush=True,
         )
@@ -220,7 +226,10 @@ def main() -> None:
 def compare(
     dsns: dict[str, str], options: argparse.Namespace, program: Path | None
 ) -> None:
-    rivals: dict[str, Callable[[], float]] = {"COPY | md5sum": lambda: copy(dsns)}
+    rivals: dict[str, Callable[[], float]] = {
+        "COPY, both at once": lambda: copy(dsns, at_once=True),
+        "COPY, one by one": lambda: copy(dsns, at_once=False),
+    }
     if program:
         rivals["reladiff"] = lambda: reladiff(program, dsns)
     equal: list[float] = []

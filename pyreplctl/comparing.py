@@ -1,6 +1,8 @@
 """Comparing digests of a course database, range by range: which users may differ.
 
-Nothing is held for longer than a range takes, neither memory nor a snapshot.
+Nothing is held for longer than a range takes, neither memory nor a snapshot. Where most
+users are members their rows are summed up without a look at whom they are of, which is
+fast, and says nothing about buckets with anybody else; these are gathered by user.
 """
 
 from __future__ import annotations
@@ -10,15 +12,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import errors as pg
 
 from pyreplctl.db import Connection, fetch, value
 
 SHIFT = 4  # a bucket is 2^4 neighbouring ids
-WIDTH = 1 << 16  # ids in the first range; the next is as wide as time allows
+SUMS_SHIFT = 5  # of sums of rows
+WIDTH = 1 << 20  # ids in a range at first, for each second that it should take
 NARROWEST = 1 << 10
+FIRST = 1 << 12  # ids in the first range: what it tells of the others is not known yet
 AT_ONCE = 1 << 14  # users who are looked at one by one in a statement
 PATIENCE = 5.0  # seconds that a statement may take at the least
 _LONGEST = (1 << 31) - 1  # milliseconds that a setting can hold
@@ -33,6 +37,26 @@ class Range:
     members: int
     former: int
     suspects: list[int]
+
+
+@dataclass
+class Way:
+    """How ranges are compared, by what those before have shown."""
+
+    sums: bool = True  # whether sums of rows are worth while
+    sparse: bool | None = None  # whether few users are members; None: not known
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What both sides are asked for: users, or those between two ids."""
+
+    users: list[int] | None
+    first: int
+    last: int
+    shift: int  # 2^shift neighbouring ids are a bucket
+    sparse: bool = False
+    sums: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,14 +80,14 @@ def ranges(sides: Sides, first: int, highest: int) -> Iterator[Range]:
 
     A range that meets the statement's time-out is tried again in smaller parts.
     """
-    width, sparse = WIDTH, False
+    way, width = Way(), FIRST
     with ThreadPoolExecutor(max_workers=1) as pool:
         while first <= highest:
             last = min(first + width, highest + 1)
             started = time.monotonic()
             try:
                 _limit(sides, max(PATIENCE, 5 * sides.target))
-                found = _compare(sides, pool, first, last, sparse=sparse)
+                found = _compare(sides, pool, way, first, last)
             except pg.QueryCanceled:
                 if width <= NARROWEST:
                     raise
@@ -72,9 +96,13 @@ def ranges(sides: Sides, first: int, highest: int) -> Iterator[Range]:
             took = max(time.monotonic() - started, 0.001)
             _limit(sides, 0)
             yield found
-            sparse = (found.members + found.former) * 8 < last - first
+            was_first = way.sparse is None
+            way.sparse = (found.members + found.former) * 8 < last - first
+            if was_first and not way.sparse:
+                width = int(max(WIDTH * sides.target, NARROWEST))
+            else:
+                width = int(max(width * min(sides.target / took, 4), NARROWEST))
             first = last
-            width = int(max(width * min(sides.target / took, 4), NARROWEST))
 
 
 def _limit(sides: Sides, seconds: float) -> None:
@@ -86,53 +114,77 @@ def _limit(sides: Sides, seconds: float) -> None:
 
 
 def _compare(
-    sides: Sides, pool: ThreadPoolExecutor, first: int, last: int, *, sparse: bool
+    sides: Sides, pool: ThreadPoolExecutor, way: Way, first: int, last: int
 ) -> Range:
-    here, there = _both(sides, pool, None, first, last, SHIFT, sparse=sparse)
-    suspects: list[int] = []
-    if here["digests"] != there:
-        wide = 1 << SHIFT
-        users = [
-            user
-            for bucket in _differing(here["digests"], there)
-            for user in range(bucket * wide, bucket * wide + wide)
-            if first <= user < last
-        ]
-        for start in range(0, len(users), AT_ONCE):
-            some = users[start : start + AT_ONCE]
-            mine, theirs = _both(sides, pool, some, None, None, 0, sparse=False)
-            suspects += _differing(mine["digests"], theirs)
+    if way.sums and way.sparse is False:
+        asked = Asked(None, first, last, SUMS_SHIFT, sums=True)
+        here, there = _both(sides, pool, asked)
+        users = _users(here["digests"], there, asked)
+        # Many: whole groups have left, or are the course's own.
+        if len(users) * 4 < last - first:
+            former, suspects = _look_closer(sides, pool, users)
+            return Range(last, here["members"], former, suspects)
+        way.sums = False
+    asked = Asked(None, first, last, SHIFT, sparse=bool(way.sparse))
+    here, there = _both(sides, pool, asked)
+    _, suspects = _look_closer(sides, pool, _users(here["digests"], there, asked))
     return Range(last, here["members"] or 0, here["former"] or 0, suspects)
 
 
+def _users(here: bytes | None, there: bytes | None, asked: Asked) -> list[int]:
+    """Return the users of a range that are in buckets that differ."""
+    if here == there:
+        return []
+    wide = 1 << asked.shift
+    return [
+        user
+        for bucket in _differing(here, there)
+        for user in range(bucket * wide, bucket * wide + wide)
+        if asked.first <= user < asked.last
+    ]
+
+
+def _look_closer(
+    sides: Sides, pool: ThreadPoolExecutor, users: list[int]
+) -> tuple[int, list[int]]:
+    """Return how many of these users have left, and who of them may differ."""
+    former = 0
+    suspects: list[int] = []
+    for start in range(0, len(users), AT_ONCE):
+        some = users[start : start + AT_ONCE]
+        mine, theirs = _both(sides, pool, Asked(some, 0, 0, 0))
+        former += mine["former"] or 0
+        suspects += _differing(mine["digests"], theirs)
+    return former, suspects
+
+
 def _both(
-    sides: Sides,
-    pool: ThreadPoolExecutor,
-    users: list[int] | None,
-    first: int | None,
-    last: int | None,
-    shift: int,
-    *,
-    sparse: bool,
+    sides: Sides, pool: ThreadPoolExecutor, asked: Asked
 ) -> tuple[dict[str, Any], bytes | None]:
-    asked = (sides.number, users, first, last, shift, sides.seed)
+    where = (asked.first, asked.last, asked.shift, sides.seed)
     theirs = pool.submit(
         value,
         sides.there,
-        "SELECT pyrepl.digest_there(%s, %s::bigint[], %s, %s, %s, %s)",
-        *asked,
+        "SELECT pyrepl.digest_there(%s, %s::bigint[], %s, %s, %s, %s, %s)",
+        sides.number,
+        asked.users,
+        *where,
+        asked.sums,
     )
     try:
-        mine = fetch(
-            sides.here,
-            "SELECT * FROM pyrepl.digest_here(%s, %s::bigint[], %s, %s, %s, %s, %s)",
-            *asked,
-            sparse,
-        )[0]
+        if asked.sums:
+            query: LiteralString = "SELECT * FROM pyrepl.sums_here(%s, %s, %s, %s, %s)"
+            mine = fetch(sides.here, query, sides.number, *where)
+        else:
+            query = (
+                "SELECT * FROM pyrepl.digest_here(%s, %s::bigint[], %s, %s, %s, %s, %s)"
+            )
+            args = (sides.number, asked.users, *where, asked.sparse)
+            mine = fetch(sides.here, query, *args)
     except BaseException:
         theirs.exception()  # its session must be free before it is used again
         raise
-    return mine, theirs.result()
+    return mine[0], theirs.result()
 
 
 def _differing(here: bytes | None, there: bytes | None) -> Iterator[int]:

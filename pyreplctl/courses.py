@@ -257,7 +257,7 @@ def unregister(
         connection.execute(
             "SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, ROUTER_LOCK)
         )
-        made = [f"push_{number}", f"truth_{number}", f"truth_rows_{number}"]
+        made = [f"{kind}_{number}" for kind in ("push", *portal.TRUTHS)]
         for way in links.ways(connection, number):
             connection.execute(f"DROP SERVER {way.server} CASCADE".encode())
             made += [f"push_{way.suffix}"]

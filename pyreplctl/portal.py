@@ -24,6 +24,8 @@ from pyreplctl.locking import Patience, install_lock, under_lock_timeout
 from pyreplctl.objects import Change, Object
 from pyreplctl.sources import Slots, render, texts
 
+TRUTHS = ("truth", "truth_rows", "truth_sums")  # what verify has for each database
+
 
 def install(dsn: str, config: Config, patience: Patience | None = None) -> list[Change]:
     """Bring the portal to the desired state; return one change an object.
@@ -277,7 +279,7 @@ def _own_objects(
         wanted += [
             Object("function", name, render(text, slots))
             for name, text in texts(folder).items()
-            if name not in ("push", "truth", "truth_rows", "triggers", "immediate")
+            if name not in ("push", *TRUTHS, "triggers", "immediate")
         ]
     return wanted
 
@@ -301,7 +303,7 @@ def database_objects(
         Object("function", f"push_{number}", render(found["push"], slots)),
         *(
             Object("function", f"{name}_{number}", render(found[name], slots))
-            for name in ("truth", "truth_rows")
+            for name in TRUTHS
         ),
     ]
     immediate = f"{number}_immediate"

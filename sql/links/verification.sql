@@ -4,6 +4,7 @@ CREATE FOREIGN TABLE pyrepl.{digest} (
     first bigint,
     last bigint,
     shift integer,
+    sums boolean,
     seed bigint,
     digests bytea,
     rows text,

@@ -37,7 +37,14 @@ MONITOR = BOTH | {
     *("status", "clocks", "members", "unrouted", "last_queued", "waiting"),
     *("structure", "course_structure", "agreements", "contract_columns"),
     *("note_verification", "verifications"),
-    *("extent", "digest_here", "digest_there", "look_again", "pending_users"),
+    *(
+        "extent",
+        "digest_here",
+        "digest_there",
+        "look_again",
+        "pending_users",
+        "sums_here",
+    ),
     *("progress", "note_progress", "dead_letters"),
     *("find_users", "explain_user", "loose_ends"),
 }

@@ -27,8 +27,8 @@ def course(platform: Platform) -> Course:
 
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare ten ids at a time."""
-    monkeypatch.setattr(comparing, "WIDTH", 10)
-    monkeypatch.setattr(comparing, "NARROWEST", 10)
+    for name in ("FIRST", "WIDTH", "NARROWEST"):
+        monkeypatch.setattr(comparing, name, 10)
 
 
 def verified(platform: Platform, *, resume: bool = False) -> Result:
@@ -132,7 +132,7 @@ def test_a_statement_that_times_out_is_tried_with_fewer_users(
     compared: list[tuple[int, int]] = []
 
     def compare(
-        sides: Sides, pool: object, first: int, last: int, *, sparse: bool
+        sides: Sides, pool: object, way: object, first: int, last: int
     ) -> Range:
         if last - first > 10_000:
             raise QueryCanceled
@@ -159,7 +159,7 @@ SLOW = """CREATE OR REPLACE FUNCTION pyrepl.digest_buckets(
 def slowed(course: Course, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the course answer in time for so many ids only, and wait 100 ms for it."""
     narrow(monkeypatch)
-    monkeypatch.setattr(comparing, "WIDTH", 200)
+    monkeypatch.setattr(comparing, "FIRST", 200)
     monkeypatch.setattr(comparing, "PATIENCE", 0.1)
     course.connection.execute(SLOW.format(most).encode())
 
@@ -230,7 +230,8 @@ def test_ranges_are_as_wide_as_the_target_time_allows(
                 yield part.last
 
     assert list(ends(1e-6)) == [11, 21, 31, 41, 51, 61, 71, 81, 91, 101]
-    assert list(ends(1e6)) == [11, 51, 101]
+    monkeypatch.setattr(comparing, "WIDTH", 0)
+    assert list(ends(1e6)) == [11, 21, 61, 101]
 
 
 def test_while_suspects_are_looked_at_nobody_delivers(

@@ -1,9 +1,9 @@
 -- Digests of what a course database holds, computed there: verify's view of that side.
--- Either of these users, or of ids from p_first on and before p_last. Remote: one UPDATE,
--- which stores nothing.
+-- Either of these users, or of ids from p_first on and before p_last; p_sums: of all rows,
+-- without a look at whom they are of. Remote: one UPDATE, which stores nothing.
 CREATE OR REPLACE FUNCTION pyrepl.digest_there(
     p_database integer, p_users bigint[], p_first bigint, p_last bigint, p_shift integer,
-    p_seed bigint, OUT digests bytea)
+    p_seed bigint, p_sums boolean, OUT digests bytea)
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -11,15 +11,15 @@ AS $digest_there$
 BEGIN
     EXECUTE format(
         'UPDATE pyrepl.digest_%s d SET users = $1, first = $2, last = $3, shift = $4, '
-        'seed = $5 RETURNING d.digests', p_database)
-        INTO digests USING p_users, p_first, p_last, p_shift, p_seed;
+        'seed = $5, sums = $6 RETURNING d.digests', p_database)
+        INTO digests USING p_users, p_first, p_last, p_shift, p_seed, p_sums;
 END
 $digest_there$;
 
 COMMENT ON FUNCTION pyrepl.digest_there(
-    integer, bigint[], bigint, bigint, integer, bigint) IS
+    integer, bigint[], bigint, bigint, integer, bigint, boolean) IS
     'digests of what a course database holds';
 REVOKE ALL ON FUNCTION pyrepl.digest_there(
-    integer, bigint[], bigint, bigint, integer, bigint) FROM PUBLIC;
+    integer, bigint[], bigint, bigint, integer, bigint, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pyrepl.digest_there(
-    integer, bigint[], bigint, bigint, integer, bigint) TO pyrepl_monitor;
+    integer, bigint[], bigint, bigint, integer, bigint, boolean) TO pyrepl_monitor;

@@ -1,0 +1,57 @@
+-- What is here of users from p_first on and before p_last, as digests without a look at
+-- whom it is of: 16 bytes (bucket, XOR of hashes) for each bucket of 2^p_shift ids in
+-- which there is something. Every row counts, and every copy that was not erased. Where
+-- this equals the portal's truth_sums there is nothing but copies of members here, all
+-- equal; where it does not, digest_buckets tells.
+CREATE OR REPLACE FUNCTION pyrepl.digest_sums(
+    p_first bigint, p_last bigint, p_shift integer, p_seed bigint)
+RETURNS bytea
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+SET plan_cache_mode = force_custom_plan
+SET max_parallel_workers_per_gather = 0
+SET enable_sort = off -- there are fewer buckets than the planner thinks
+SET work_mem = '64MB'
+SET jit = off
+SET datestyle = 'ISO, YMD'
+SET timezone = 'UTC'
+SET intervalstyle = 'postgres'
+SET extra_float_digits = 3
+SET bytea_output = 'hex'
+AS $digest_sums$
+DECLARE
+    p_users bigint[];
+BEGIN
+    RETURN (WITH piece AS NOT MATERIALIZED (
+        SELECT r.{user_key}::bigint AS id, {user_digest} AS own
+        FROM {user_table} r
+        WHERE {user_chosen}
+        UNION ALL
+        SELECT r.{profile_user}, {profile_digest}
+        FROM {profile_table} r
+        WHERE {profile_chosen}
+        UNION ALL
+        SELECT r.{enrollment_user}, {enrollment_digest}
+        FROM {enrollment_table} r
+        WHERE {enrollment_chosen}
+        UNION ALL
+        SELECT r.user_id, hashint8extended(r.user_id, p_seed)
+        FROM pyrepl.copy r
+        WHERE NOT r.erased AND {copy_chosen}
+    ), bucket AS NOT MATERIALIZED (
+        SELECT p.id >> p_shift AS number,
+            bit_xor(hashint8extended(p.own, p_seed) # p.own) AS digest
+        FROM piece p
+        GROUP BY 1
+    )
+    SELECT string_agg(int8send(b.number) || int8send(b.digest), '' ORDER BY b.number)
+        FILTER (WHERE b.digest <> 0)
+    FROM bucket b);
+END
+$digest_sums$;
+
+COMMENT ON FUNCTION pyrepl.digest_sums(bigint, bigint, integer, bigint) IS
+    'digests of all rows that are here; part of verify';
+REVOKE ALL ON FUNCTION pyrepl.digest_sums(bigint, bigint, integer, bigint) FROM PUBLIC;
