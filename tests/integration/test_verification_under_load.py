@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from pyreplctl import verification
+from pyreplctl import comparing, verification
 from pyreplctl.verification import Result
 from tests.clocks import working
 from tests.platform import Course, Platform
@@ -95,6 +96,13 @@ class Load:
                 )
 
 
+@pytest.fixture(params=["by user", "sums first"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the whole course at once, as it is small; or a part, and then sums."""
+    if request.param == "sums first":
+        monkeypatch.setattr(comparing, "FIRST", 32)
+
+
 @pytest.fixture
 def course(platform: Platform) -> Course:
     made = platform.course(TOY)
@@ -121,12 +129,13 @@ def verified(platform: Platform) -> Result:
 
 def test_what_is_on_its_way_is_never_drift(platform: Platform, course: Course) -> None:
     with under_load(platform) as load:
-        before = load.written
+        before, started = load.written, time.monotonic()
         for _ in range(TIMES):
             found = verified(platform)
             assert found.ok, found
         assert load.written > before
-        print(f"{load.written - before} writes, {TIMES} verifications")  # noqa: T201
+        rate = (load.written - before) / (time.monotonic() - started)
+        print(f"{TIMES} verifications, {rate:.0f} writes a second")  # noqa: T201
     platform.deliver()
     platform.assert_equal()
 
