@@ -1,9 +1,10 @@
 -- Who this portal is: system identifier and database, as the course databases know it.
 -- A restored or promoted copy elsewhere has another identity, or breaks the chain.
+-- IMMUTABLE: no session sees it change, so plans keep it. It is read from a file.
 CREATE OR REPLACE FUNCTION pyrepl.identity()
 RETURNS text
 LANGUAGE plpgsql
-STABLE
+IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $identity$
 BEGIN
