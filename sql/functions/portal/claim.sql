@@ -58,8 +58,9 @@ BEGIN
         DELETE FROM pyrepl.outbox o WHERE o.ctid = ANY (tids) AND o.user_id = ANY (v_alone);
     END IF;
     -- A pair is queued twice where it was being delivered, or waited at a lower priority.
+    -- In order of ids: pages and index leaves of both ends are met once.
     users := ARRAY(SELECT u.id FROM unnest(users) u(id)
-        EXCEPT SELECT a.id FROM unnest(v_alone) a(id));
+        EXCEPT SELECT a.id FROM unnest(v_alone) a(id) ORDER BY 1);
 END
 $claim$;
 
