@@ -101,7 +101,7 @@ def pushes(course: Course) -> Callable[[], int]:
         CREATE FUNCTION public.count_push() RETURNS trigger LANGUAGE plpgsql
         SECURITY DEFINER AS
         'BEGIN PERFORM nextval(''public.pushes''); RETURN NULL; END';
-        CREATE TRIGGER counted AFTER INSERT ON pyrepl.chain
+        CREATE TRIGGER counted AFTER INSERT OR UPDATE ON pyrepl.chain
         FOR EACH ROW EXECUTE FUNCTION public.count_push()"""
     )
 

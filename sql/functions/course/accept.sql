@@ -47,22 +47,21 @@ BEGIN
     IF p_tag IS NULL THEN
         PERFORM FROM pyrepl.chain c WHERE c.tag = p_prev FOR KEY SHARE;
     ELSE
-        DELETE FROM pyrepl.chain c WHERE c.tag = p_prev;
+        UPDATE pyrepl.chain c SET tag = p_tag, before = p_prev, users = p_users
+        WHERE c.tag = p_prev;
     END IF;
     IF NOT FOUND THEN
         -- The acknowledgement of the last push was lost. Deliver is to find that out.
-        DELETE FROM pyrepl.chain c WHERE c.before = p_prev AND p_tag IS NOT NULL
-        RETURNING c.users INTO v_again;
+        SELECT c.users INTO v_again FROM pyrepl.chain c
+        WHERE c.before = p_prev AND p_tag IS NOT NULL;
+        UPDATE pyrepl.chain c SET tag = p_tag, users = p_users || v_again
+        WHERE c.before = p_prev AND p_tag IS NOT NULL;
         IF NOT FOUND THEN
             RAISE 'this push does not follow the last one: portal or course was '
                 'restored, cloned or failed over'
                 USING ERRCODE = 'PR013',
                 HINT = 'Find out which one, then run "pyreplctl course refresh --rebind".';
         END IF;
-    END IF;
-    IF p_tag IS NOT NULL THEN
-        INSERT INTO pyrepl.chain (tag, before, users)
-        VALUES (p_tag, p_prev, p_users || v_again);
     END IF;
     RETURN v_again;
 END

@@ -21,6 +21,7 @@ DECLARE
     v_users pyrepl.user_row[];
     v_profiles pyrepl.profile_row[];
     v_enrollments pyrepl.enrollment_row[];
+    v_held bigint[];
     v_sqlstate text;
     v_message text;
     v_hint text;
@@ -33,9 +34,7 @@ BEGIN
     NEW.again := pyrepl.accept(NEW.portal, NEW.contract, NEW.prev, NEW.tag, NEW.ids);
     NEW.copies := '{{}}';
     PERFORM pyrepl.keep_receipts(NEW.settled, NEW.xid, NEW.epoch, NEW.ids);
-    IF NEW.ids = '{{}}' THEN
-        RETURN NEW;
-    END IF;
+    IF NEW.ids = '{{}}' THEN RETURN NEW; END IF;
     v_users := NEW.users::pyrepl.user_row[];
     v_profiles := NEW.profiles::pyrepl.profile_row[];
     v_enrollments := NEW.enrollments::pyrepl.enrollment_row[];
@@ -43,28 +42,28 @@ BEGIN
     IF NEW.adopt THEN
         PERFORM pyrepl.adopt(NEW.ids, NEW.generations, NEW.members, v_users);
     END IF;
-    PERFORM pyrepl.remove_leftovers(
-        NEW.ids, NEW.generations, NEW.frozen, v_users, v_profiles, v_enrollments);
-    IF true = ANY (NEW.frozen) THEN
-        v_users := ARRAY(SELECT CASE WHEN NOT f.frozen THEN v_users[f.n] END
-            FROM unnest(NEW.frozen) WITH ORDINALITY f(frozen, n) ORDER BY f.n);
+    NEW.copies :=
+        pyrepl.write_users(NEW.ids, NEW.generations, NEW.members, NEW.frozen, v_users);
+    v_held := NEW.copies;  -- and what is left of erased users
+    IF cardinality(NEW.copies) < cardinality(NEW.ids) THEN
+        v_held := ARRAY(
+            SELECT i.id FROM unnest(NEW.ids) i(id) CROSS JOIN LATERAL (
+                SELECT FROM pyrepl.copy c WHERE c.user_id = i.id OFFSET 0) c);
+        v_profiles := ARRAY(
+            SELECT n FROM unnest(v_profiles) n CROSS JOIN LATERAL (
+                SELECT FROM pyrepl.copy c
+                WHERE c.user_id = n.{profile_user} AND NOT c.erased OFFSET 0) c);
+        v_enrollments := ARRAY(
+            SELECT n FROM unnest(v_enrollments) n CROSS JOIN LATERAL (
+                SELECT FROM pyrepl.copy c
+                WHERE c.user_id = n.{enrollment_user} AND NOT c.erased OFFSET 0) c);
     END IF;
-    IF cardinality(NEW.ids) > 1 THEN
-        PERFORM pyrepl.park(
-            {user_table_name}, {user_key_name}, {user_key_name}, 'user', v_users);
-    END IF;
-    IF cardinality(v_enrollments) > 1 THEN
-        PERFORM pyrepl.park({enrollment_table_name}, {enrollment_key_name},
-            {enrollment_user_name}, 'enrollment', v_enrollments);
-    END IF;
-    PERFORM pyrepl.write_users(NEW.ids, NEW.generations, NEW.members, v_users);
-    PERFORM pyrepl.write_profiles(v_profiles);
-    PERFORM pyrepl.write_enrollments(v_enrollments);
+    PERFORM pyrepl.write_profiles(CASE WHEN true = ANY (NEW.frozen) THEN ARRAY(
+        SELECT h.id FROM unnest(v_held) h(id) EXCEPT
+        SELECT f.id FROM unnest(NEW.ids, NEW.frozen) f(id, frozen) WHERE f.frozen)
+        ELSE v_held END, v_profiles);
+    PERFORM pyrepl.write_enrollments(v_held, v_enrollments);
     SET CONSTRAINTS ALL IMMEDIATE;  -- a deferred foreign key is to speak here
-
-    NEW.copies := ARRAY(
-        SELECT c.user_id FROM unnest(NEW.ids) i(id)
-        JOIN pyrepl.copy c ON c.user_id = i.id AND NOT c.erased);
     RETURN NEW;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT,

@@ -15,21 +15,18 @@ BEGIN
     FOR v_column IN
         SELECT pyrepl.unique_columns(p_table, p_part)
     LOOP
+        -- Who takes what is looked for only where somebody gives something up.
         EXECUTE format($find$
-            SELECT array_agg(v.holder)
-            FROM (
-                SELECT unnest(array_agg(w.holder) FILTER (WHERE NOT w.wanted)) AS holder
-                FROM (
-                    SELECT lower(t.%2$I::text) AS value, t.%1$I AS holder, false AS wanted
-                    FROM unnest($1) n
-                    JOIN %3$s t ON t.%1$I = n.%1$I
-                    JOIN pyrepl.copy c ON c.user_id = t.%4$I
-                    WHERE t.%2$I IS NOT NULL
-                        AND t.%2$I::text IS DISTINCT FROM n.%2$I::text
-                    UNION ALL
-                    SELECT lower(n.%2$I::text), NULL, true FROM unnest($1) n) w
-                GROUP BY w.value
-                HAVING bool_or(w.wanted)) v
+            WITH giving AS MATERIALIZED (
+                SELECT t.%1$I AS holder, lower(t.%2$I::text) AS value
+                FROM unnest($1) n
+                CROSS JOIN LATERAL (
+                    SELECT * FROM %3$s o WHERE o.%1$I = n.%1$I OFFSET 0) t
+                JOIN pyrepl.copy c ON c.user_id = t.%4$I
+                WHERE t.%2$I::text IS DISTINCT FROM n.%2$I::text)
+            SELECT array_agg(g.holder) FILTER (WHERE g.value IN (
+                SELECT lower(n.%2$I::text) FROM unnest($1) n))
+            FROM giving g
             $find$, p_key, v_column, p_table, p_user) INTO v_parked USING p_rows;
         IF v_parked IS NOT NULL THEN
             EXECUTE format('UPDATE %s t SET %I = ''~'' || t.%I WHERE t.%I = ANY ($1)',

@@ -1,32 +1,61 @@
--- Last step of apply: enrollment rows of copies, updated where an agreed column differs by
--- image, inserted where missing. An id that another user's row has is left to the
--- unique index to refuse (see explain_holders). Writes: the enrollment table.
-CREATE OR REPLACE FUNCTION pyrepl.write_enrollments(p_enrollments pyrepl.enrollment_row[])
+-- Last step of apply: the enrollment rows of copies, compared in one look. Those that the
+-- dossiers do not hold go, those that differ by image are updated, those missing inserted.
+-- An id that another user's row has is left to the unique index to refuse (see
+-- explain_holders). p_users: whose rows there may be. Writes: the enrollment table.
+CREATE OR REPLACE FUNCTION pyrepl.write_enrollments(
+    p_users bigint[], p_enrollments pyrepl.enrollment_row[])
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $write_enrollments$
+DECLARE
+    v_gone bigint[];
+    v_differing pyrepl.enrollment_row[];
+    v_missing pyrepl.enrollment_row[];
 BEGIN
-    UPDATE {enrollment_table} t
-    SET {enrollment_set}
-    FROM unnest(p_enrollments) n
-    JOIN pyrepl.copy c ON c.user_id = n.{enrollment_user} AND NOT c.erased
-    WHERE t.{enrollment_key} = n.{enrollment_key}
-        AND t.{enrollment_user} = n.{enrollment_user}
-        AND ROW({enrollment_here})::record *<> ROW({enrollment_new})::record;
+    SELECT array_agg(t.{enrollment_key}) FILTER (WHERE n.{enrollment_key} IS NULL),
+        array_agg(ROW({enrollment_new})::pyrepl.enrollment_row)
+            FILTER (WHERE t.{enrollment_key} IS NOT NULL
+                AND n.{enrollment_key} IS NOT NULL
+                AND ROW({enrollment_here})::record *<> ROW({enrollment_new})::record),
+        array_agg(ROW({enrollment_new})::pyrepl.enrollment_row)
+            FILTER (WHERE t.{enrollment_key} IS NULL)
+    INTO v_gone, v_differing, v_missing
+    FROM (
+        SELECT h.* FROM unnest(p_users) i(id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM {enrollment_table} o
+            WHERE o.{enrollment_user} = i.id OFFSET 0) h) t
+    FULL JOIN unnest(p_enrollments) n
+        ON n.{enrollment_key} = t.{enrollment_key}
+        AND n.{enrollment_user} = t.{enrollment_user};
 
-    INSERT INTO {enrollment_table} ({enrollment_columns})
-    OVERRIDING SYSTEM VALUE
-    SELECT {enrollment_new}
-    FROM unnest(p_enrollments) n
-    JOIN pyrepl.copy c ON c.user_id = n.{enrollment_user} AND NOT c.erased
-    WHERE NOT EXISTS (
-        SELECT FROM {enrollment_table} t
-        WHERE t.{enrollment_key} = n.{enrollment_key}
-            AND t.{enrollment_user} = n.{enrollment_user});
+    IF v_gone IS NOT NULL THEN
+        DELETE FROM {enrollment_table} t WHERE t.{enrollment_key} = ANY (v_gone);
+    END IF;
+    IF v_differing IS NOT NULL THEN
+        IF cardinality(p_enrollments) > 1 THEN
+            PERFORM pyrepl.park({enrollment_table_name}, {enrollment_key_name},
+                {enrollment_user_name}, 'enrollment', v_differing || v_missing);
+        END IF;
+        UPDATE {enrollment_table} t
+        SET {enrollment_set}
+        FROM unnest(v_differing) n
+        CROSS JOIN LATERAL (
+            SELECT o.ctid FROM {enrollment_table} o
+            WHERE o.{enrollment_key} = n.{enrollment_key}
+                AND o.{enrollment_user} = n.{enrollment_user} OFFSET 0) f
+        WHERE t.ctid = f.ctid;
+    END IF;
+    IF v_missing IS NOT NULL THEN
+        INSERT INTO {enrollment_table} ({enrollment_columns})
+        OVERRIDING SYSTEM VALUE
+        SELECT {enrollment_new} FROM unnest(v_missing) n;
+    END IF;
 END
 $write_enrollments$;
 
-COMMENT ON FUNCTION pyrepl.write_enrollments(pyrepl.enrollment_row[]) IS
+COMMENT ON FUNCTION pyrepl.write_enrollments(bigint[], pyrepl.enrollment_row[]) IS
     'brings the enrollment rows of copies up to date; part of apply';
-REVOKE ALL ON FUNCTION pyrepl.write_enrollments(pyrepl.enrollment_row[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.write_enrollments(bigint[], pyrepl.enrollment_row[])
+    FROM PUBLIC;

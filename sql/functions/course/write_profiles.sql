@@ -1,30 +1,57 @@
--- Last step of apply: profile rows of copies, updated where an agreed column differs by
--- image, inserted where missing. An id that another user's row has is left to the
--- unique index to refuse (see explain_holders). Writes: the profile table.
-CREATE OR REPLACE FUNCTION pyrepl.write_profiles(p_profiles pyrepl.profile_row[])
+-- Second step of apply: the profile rows of copies, compared in one look. Those that the
+-- dossiers do not hold go, those that differ by image are updated, those missing inserted.
+-- An id that another user's row has is left to the unique index to refuse (see
+-- explain_holders). p_users: whose rows there may be. Writes: the profile table.
+CREATE OR REPLACE FUNCTION pyrepl.write_profiles(
+    p_users bigint[], p_profiles pyrepl.profile_row[])
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $write_profiles$
+DECLARE
+    v_gone bigint[];
+    v_differing pyrepl.profile_row[];
+    v_missing pyrepl.profile_row[];
 BEGIN
-    UPDATE {profile_table} t
-    SET {profile_set}
-    FROM unnest(p_profiles) n
-    JOIN pyrepl.copy c ON c.user_id = n.{profile_user} AND NOT c.erased
-    WHERE t.{profile_key} = n.{profile_key} AND t.{profile_user} = n.{profile_user}
-        AND ROW({profile_here})::record *<> ROW({profile_new})::record;
+    SELECT array_agg(t.{profile_key}) FILTER (WHERE n.{profile_key} IS NULL),
+        array_agg(ROW({profile_new})::pyrepl.profile_row)
+            FILTER (WHERE t.{profile_key} IS NOT NULL
+                AND n.{profile_key} IS NOT NULL
+                AND ROW({profile_here})::record *<> ROW({profile_new})::record),
+        array_agg(ROW({profile_new})::pyrepl.profile_row)
+            FILTER (WHERE t.{profile_key} IS NULL)
+    INTO v_gone, v_differing, v_missing
+    FROM (
+        SELECT h.* FROM unnest(p_users) i(id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM {profile_table} o
+            WHERE o.{profile_user} = i.id OFFSET 0) h) t
+    FULL JOIN unnest(p_profiles) n
+        ON n.{profile_key} = t.{profile_key}
+        AND n.{profile_user} = t.{profile_user};
 
-    INSERT INTO {profile_table} ({profile_columns})
-    OVERRIDING SYSTEM VALUE
-    SELECT {profile_new}
-    FROM unnest(p_profiles) n
-    JOIN pyrepl.copy c ON c.user_id = n.{profile_user} AND NOT c.erased
-    WHERE NOT EXISTS (
-        SELECT FROM {profile_table} t
-        WHERE t.{profile_key} = n.{profile_key} AND t.{profile_user} = n.{profile_user});
+    IF v_gone IS NOT NULL THEN
+        DELETE FROM {profile_table} t WHERE t.{profile_key} = ANY (v_gone);
+    END IF;
+    IF v_differing IS NOT NULL THEN
+        UPDATE {profile_table} t
+        SET {profile_set}
+        FROM unnest(v_differing) n
+        CROSS JOIN LATERAL (
+            SELECT o.ctid FROM {profile_table} o
+            WHERE o.{profile_key} = n.{profile_key}
+                AND o.{profile_user} = n.{profile_user} OFFSET 0) f
+        WHERE t.ctid = f.ctid;
+    END IF;
+    IF v_missing IS NOT NULL THEN
+        INSERT INTO {profile_table} ({profile_columns})
+        OVERRIDING SYSTEM VALUE
+        SELECT {profile_new} FROM unnest(v_missing) n;
+    END IF;
 END
 $write_profiles$;
 
-COMMENT ON FUNCTION pyrepl.write_profiles(pyrepl.profile_row[]) IS
+COMMENT ON FUNCTION pyrepl.write_profiles(bigint[], pyrepl.profile_row[]) IS
     'brings the profile rows of copies up to date; part of apply';
-REVOKE ALL ON FUNCTION pyrepl.write_profiles(pyrepl.profile_row[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.write_profiles(bigint[], pyrepl.profile_row[])
+    FROM PUBLIC;
