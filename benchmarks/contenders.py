@@ -56,8 +56,8 @@ class Contender:
         """Begin to replicate."""
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Run what must run beside the servers."""
+    def at_work(self, jobs: int = 2) -> Iterator[None]:
+        """Run what must run beside the servers; `jobs` are those of our worker."""
         yield
 
     def settle(self) -> float:

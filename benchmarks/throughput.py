@@ -29,6 +29,7 @@ class Case:
     script: str = pgbench.EDIT
     clients: int = 2
     works: bool = True
+    jobs: int = 1
     target: Target | None = None
     tps: list[float] = field(default_factory=list)
     base: list[float] = field(default_factory=list)
@@ -45,7 +46,7 @@ class Case:
         contender.site.tidy()
         self.nobody.site.tidy()
         before = self._rate(self.nobody, seconds / 2)
-        with contender.at_work() if self.works else nullcontext():
+        with contender.at_work(self.jobs) if self.works else nullcontext():
             self.tps.append(self._rate(contender, seconds))
             if self.works:
                 self.lags.append(contender.settle())
@@ -93,6 +94,7 @@ def measure(ground: Ground, options: Options) -> list[Figure]:
             *("worker delivering to two databases", ours, nobody),
             target=Target(">=", 0.70),
         ),
+        Case("the same with two jobs", ours, nobody, jobs=2),
         Case(
             *("a column that is not listed", ours, nobody, pgbench.UNLISTED),
             works=False,

@@ -29,10 +29,10 @@ RECONNECT = 2.0
 # more there were, the longer the next are left to gather; those of an idle portal go at
 # once. A backlog has gathered: a batch that is large is followed by the next.
 REST = 0.0005  # seconds for each change or dossier
-REST_OF_ROUTER = 0.02  # at most
-REST_OF_DATABASE = 0.05
+REST_OF_ROUTER = 0.05  # at most
+REST_OF_DATABASE = 0.2
 BACKLOG_OF_ROUTER = 5000  # changes: what route takes in one go
-BACKLOG_OF_DATABASE = 200  # dossiers
+BACKLOG_OF_DATABASE = 1000  # dossiers
 BUSY = 0.05  # seconds until another look at a database that others deliver to
 UNINSTALLED = ("3F000", "42883")  # no schema pyrepl, no function in it
 MOST_LINKS = 32  # connections to course databases that one session keeps
