@@ -58,6 +58,7 @@ class Contender:
     @contextmanager
     def at_work(self, jobs: int = 2) -> Iterator[None]:
         """Run what must run beside the servers; `jobs` are those of our worker."""
+        del jobs
         yield
 
     def settle(self) -> float:
