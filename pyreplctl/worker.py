@@ -126,13 +126,17 @@ class Worker:
                 self._stopping.wait(RECONNECT)
 
     def _poll(self, connection: Connection) -> None:
-        ticked = 0.0
+        ticked = looked = 0.0
         while not self._stopping.is_set():
-            if time.monotonic() - ticked > 1:
-                ticked = time.monotonic()
+            now = time.monotonic()
+            if now - ticked > 1:
+                ticked = now
                 connection.execute("SELECT pyrepl.tick('worker', %s)", (self._name,))
             self._mind_deliveries()
-            routed, due = self._wait_and_route(connection)
+            everywhere = now - looked > POLL.total_seconds()
+            if everywhere:
+                looked = now
+            routed, due = self._wait_and_route(connection, everywhere=everywhere)
             if not set(due) <= self._names.keys():
                 self._names = {n: name for name, n in numbers(connection, []).items()}
             self._turns.ask(due)
@@ -141,10 +145,13 @@ class Worker:
     def _called(self, number: int) -> str:
         return self._names.get(number, f"course database {number}")
 
-    def _wait_and_route(self, connection: Connection) -> tuple[int, list[int]]:
+    def _wait_and_route(
+        self, connection: Connection, *, everywhere: bool
+    ) -> tuple[int, list[int]]:
         """Wait for changes; return how many were routed, and the databases due."""
+        asked = (POLL, everywhere)
         try:
-            row = connection.execute("CALL pyrepl.poll(%s)", (POLL,)).fetchone()
+            row = connection.execute("CALL pyrepl.poll(%s, %s)", asked).fetchone()
             assert row is not None
             return row[0] or 0, row[1]
         except psycopg.Error as error:

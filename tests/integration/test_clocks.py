@@ -150,6 +150,20 @@ def test_a_poll_sees_a_transaction_that_was_open_at_the_last_one(
     assert platform.rows("SELECT pyrepl.has_unrouted()") == [(False,)]
 
 
+def test_a_poll_names_those_whom_changes_concern_or_all_who_are_due(
+    platform: Platform,
+) -> None:
+    first, second = platform.course(TOY), platform.course("edX/other")
+    number = courses.numbers(platform.connection, [])
+    platform.member(1, TOY)
+    platform.execute("CALL pyrepl.poll('0 s')")
+    platform.member(2, "edX/other")
+    (concerned,) = platform.rows("CALL pyrepl.poll('0 s', false)")
+    assert concerned[1] == [number[second.name]]
+    (everybody,) = platform.rows("CALL pyrepl.poll('0 s', false)")
+    assert set(everybody[1]) == {number[first.name], number[second.name]}
+
+
 def test_a_poll_that_finds_nothing_ends_in_time(platform: Platform) -> None:
     assert platform.rows("CALL pyrepl.poll('0 s')") == [(0, [])]
 

@@ -30,7 +30,8 @@ THREE = ("auth_user", "auth_userprofile", "student_courseenrollment")
 # What each role may run, and nothing else. Both: what the programs ask first.
 BOTH = {"databases", "failures", "migrations"}
 WORKER = BOTH | {
-    *("has_unrouted", "poll", "route", "due", "deliver", "delivery_failed"),
+    *("has_unrouted", "poll", "route", "route_and_tell", "due"),
+    *("deliver", "delivery_failed"),
     *("serve", "serving", "tick"),
 }
 MONITOR = BOTH | {
@@ -228,6 +229,7 @@ def test_a_monitor_reads_and_writes_no_table(
     "statement",
     [
         "SELECT pyrepl.route()",
+        "SELECT pyrepl.route_and_tell()",
         "SELECT pyrepl.deliver(1)",
         "SELECT pyrepl.tick('a', 'b')",
         "SELECT pyrepl.push_1('{1}', '{}', NULL, NULL, NULL, '{}', false)",

@@ -1,5 +1,7 @@
--- The databases for which deliver has something to do now. Reads behind the marks only.
-CREATE OR REPLACE FUNCTION pyrepl.due()
+-- The databases for which deliver has something to do now; among these, or all: a look at
+-- one takes 3 microseconds, which for ten thousand is more than a router may take each
+-- time. Reads behind the marks only.
+CREATE OR REPLACE FUNCTION pyrepl.due(p_among integer[] DEFAULT NULL)
 RETURNS SETOF integer
 LANGUAGE plpgsql
 STABLE
@@ -21,7 +23,7 @@ BEGIN
         AND lm.identity = me.identity AND lm.id <= me.last
     LEFT JOIN pyrepl.outbox_mark bm ON bm.database_id = d.id AND bm.priority = 1
         AND bm.identity = me.identity AND bm.id <= me.last
-    WHERE d.state IN ('active', 'backfilling')
+    WHERE d.state IN ('active', 'backfilling') AND (p_among IS NULL OR d.id = ANY (p_among))
         AND (h.retry_at IS NULL OR h.retry_at <= clock_timestamp())
         AND (d.state = 'backfilling' OR h.phase <> 'normal' OR h.intent IS NOT NULL
             OR h.settle_at <= clock_timestamp()
@@ -36,6 +38,7 @@ BEGIN
 END
 $due$;
 
-COMMENT ON FUNCTION pyrepl.due() IS 'numbers of the databases to call deliver for';
-REVOKE ALL ON FUNCTION pyrepl.due() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pyrepl.due() TO pyrepl_worker;
+COMMENT ON FUNCTION pyrepl.due(integer[]) IS
+    'numbers of the databases to call deliver for';
+REVOKE ALL ON FUNCTION pyrepl.due(integer[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.due(integer[]) TO pyrepl_worker;

@@ -6,15 +6,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
-SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
-SET jit = off
 AS $route$
 BEGIN
-    PERFORM pyrepl.require_own_transaction();
-    RETURN pyrepl.route_changes();
+    RETURN (SELECT r.taken FROM pyrepl.route_and_tell() r);
 END
 $route$;
 

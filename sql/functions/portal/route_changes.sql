@@ -1,10 +1,10 @@
 -- Fan changes out: move change rows to outbox pairs, joining the enrollments of now.
--- Returns the number of change rows taken; NULL when another session is routing. What
--- route does, and where no clock runs, an immediate delivery after its own.
+-- Returns the number of change rows taken, NULL when another session is routing, and the
+-- databases that they concern. What route does, and where no clock runs, an immediate
+-- delivery after its own.
 -- Changes, hosting, placements and enrollments are read in one snapshot, the one that is
 -- kept as the mark. Writes: change, outbox, route_mark. Locks: the router's advisory lock.
-CREATE OR REPLACE FUNCTION pyrepl.route_changes()
-RETURNS integer
+CREATE OR REPLACE FUNCTION pyrepl.route_changes(OUT taken integer, OUT databases integer[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $route_changes$
@@ -13,11 +13,10 @@ DECLARE
     v_identity text := pyrepl.identity();
     v_last bigint := pyrepl.last_queued();
     v_xip xid8[];
-    v_taken integer;
     v_seen pg_snapshot;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(1887007344, 0) THEN
-        RETURN NULL;
+        RETURN;
     END IF;
     SELECT m.* INTO v_mark FROM pyrepl.route_mark m
     WHERE m.identity = v_identity
@@ -68,10 +67,11 @@ BEGIN
         WHERE live.waits IS NULL AND bulk.waits IS NULL
         ORDER BY p.at
     )
-    SELECT count(*), pg_current_snapshot() INTO v_taken, v_seen FROM seen;
+    SELECT count(*), ARRAY(SELECT DISTINCT p.database_id FROM pair p), pg_current_snapshot()
+    INTO taken, databases, v_seen FROM seen;
 
     -- The mark moves once a second: versions of one row pile up too.
-    IF v_taken < 5000
+    IF taken < 5000
         AND coalesce(v_mark.saved_at, '-infinity') < clock_timestamp() - interval '1 s'
     THEN
         INSERT INTO pyrepl.route_mark (identity, snapshot, saved_at)
@@ -79,7 +79,6 @@ BEGIN
         ON CONFLICT (singleton) DO UPDATE SET identity = excluded.identity,
             snapshot = excluded.snapshot, saved_at = excluded.saved_at;
     END IF;
-    RETURN v_taken;
 END
 $route_changes$;
 

@@ -23,7 +23,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pyrepl.route_changes();
-    IF NOT EXISTS (SELECT FROM pyrepl.due() d WHERE d = p_database)
+    IF NOT EXISTS (SELECT FROM pyrepl.due(ARRAY[p_database]))
         OR NOT pg_try_advisory_xact_lock(1887007344, p_database)
     THEN
         RETURN;

@@ -1,0 +1,24 @@
+-- Route, and tell how many change rows were taken (NULL when another session is routing)
+-- and the databases for which their pairs wait. In a transaction of its own.
+CREATE OR REPLACE FUNCTION pyrepl.route_and_tell(OUT taken integer, OUT databases integer[])
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $route_and_tell$
+BEGIN
+    PERFORM pyrepl.require_own_transaction();
+    SELECT r.taken, r.databases INTO taken, databases FROM pyrepl.route_changes() r;
+END
+$route_and_tell$;
+
+COMMENT ON FUNCTION pyrepl.route_and_tell() IS
+    'moves changes to the outbox of every database concerned; returns how many, '
+    'NULL if another session does, and the databases';
+REVOKE ALL ON FUNCTION pyrepl.route_and_tell() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.route_and_tell() TO pyrepl_worker;
