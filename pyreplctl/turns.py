@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+import bisect
 import threading
 import time
 from collections.abc import Iterable
@@ -12,15 +12,19 @@ class Turns:
     """Databases by number, in the order of the times from which each may have its turn.
 
     A database is in one pair of hands at a time. One that is asked for meanwhile gets
-    another turn afterwards, so that nothing that was asked for is forgotten.
+    another turn afterwards, so that nothing that was asked for is forgotten. It goes to
+    the thread that had it last if that one is free, as its link is open there: else
+    each thread would come to hold a connection to every database.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._waiting: list[tuple[float, int]] = []  # a heap of (from when, number)
+        self._waiting: list[tuple[float, int]] = []  # (from when, number), sorted
         self._known: set[int] = set()  # waiting or in hand
         self._again: set[int] = set()  # in hand, and asked for once more
         self._rested: dict[int, float] = {}  # when a database has rested
+        self._last: dict[int, int] = {}  # which thread had a database
+        self._free: set[int] = set()  # threads that wait for a turn
         self._closed = False
 
     def ask(self, numbers: Iterable[int]) -> None:
@@ -35,15 +39,29 @@ class Turns:
 
     def take(self) -> int | None:
         """Wait for the next turn; return its database, or None once closed."""
+        me = threading.get_ident()
         with self._changed:
-            while not self._closed:
-                left = self._waiting[0][0] - time.monotonic() if self._waiting else None
-                if left is not None and left <= 0:
-                    _, number = heapq.heappop(self._waiting)
-                    self._changed.notify()  # another thread minds the next one
-                    return number
-                self._changed.wait(left)
-            return None
+            self._free.add(me)
+            try:
+                while not self._closed:
+                    now = time.monotonic()
+                    for place, (moment, number) in enumerate(self._waiting):
+                        if moment > now:
+                            break
+                        had = self._last.get(number, me)
+                        if had == me or had not in self._free:
+                            del self._waiting[place]
+                            self._last[number] = me
+                            return number
+                    self._changed.wait(self._next(now))
+                return None
+            finally:
+                self._free.discard(me)
+
+    def _next(self, now: float) -> float | None:
+        """Return the seconds until another database may have its turn."""
+        later = bisect.bisect(self._waiting, now, key=lambda turn: turn[0])
+        return self._waiting[later][0] - now if later < len(self._waiting) else None
 
     def give_back(self, number: int, rest: float = 0.0, *, again: bool = False) -> None:
         """End a turn; the next one of this database is `rest` seconds away or more."""
@@ -64,5 +82,5 @@ class Turns:
 
     def _line_up(self, moment: float, number: int) -> None:
         self._known.add(number)
-        heapq.heappush(self._waiting, (moment, number))
-        self._changed.notify()
+        bisect.insort(self._waiting, (moment, number))
+        self._changed.notify_all()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from pyreplctl.turns import Turns
+from tests.polling import until
 
 
 def test_each_database_gets_one_turn_however_often_it_is_asked_for() -> None:
@@ -86,3 +88,33 @@ def nobody_is_next(turns: Turns) -> bool:
     thread.join(10)
     turns.give_back(999)
     return taken == [999]
+
+
+def test_a_database_goes_to_the_thread_that_had_it_last_if_that_is_free() -> None:
+    turns, taken = Turns(), queue.SimpleQueue[tuple[str, int | None]]()
+
+    def work(name: str) -> None:
+        while (number := turns.take()) is not None:
+            taken.put((name, number))
+            turns.give_back(number)
+
+    with ThreadPoolExecutor(2) as pool:
+        for name in ("first", "second"):
+            pool.submit(work, name)
+        turns.ask([1])
+        had, _ = taken.get(timeout=10)
+        for _ in range(50):
+            until(lambda: len(turns._free) == 2)
+            turns.ask([1])
+            assert taken.get(timeout=10) == (had, 1)
+        turns.close()
+
+
+def test_it_goes_to_another_thread_if_that_one_is_busy() -> None:
+    turns = Turns()
+    turns.ask([1])
+    turns.take()
+    turns.give_back(1)
+    turns.ask([1])
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(turns.take).result(10) == 1
