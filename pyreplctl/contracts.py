@@ -260,6 +260,14 @@ def _cast(alias: str, columns: Iterable[Column]) -> sql.Composed:
     )
 
 
+def _same_types(alias: str, columns: Iterable[Column]) -> sql.Composed:
+    """Return a condition that is refused where a column is not of its type."""
+    same = sql.SQL("pyrepl.same_type({}, NULL::{})")
+    return sql.SQL(" AND ").join(
+        same.format(sql.Identifier(alias, c.name), _type(c)) for c in columns
+    )
+
+
 def _hash(column: Column, seed: sql.Composable) -> sql.Composed:
     """Return the hash of a column's image; 0 where it is NULL."""
     own = sql.SQL("{}::{}").format(sql.Identifier("r", column.name), _type(column))
@@ -348,7 +356,8 @@ def table_slots(config: Config) -> Slots:
         )
     )
     slots |= _policy_slots(config)
-    slots["fan_out"] = sql.SQL(render(texts("fragments")["fan_out"], slots))
+    for name in ("fan_out_users", "fan_out"):
+        slots[name] = sql.SQL(render(texts("fragments")[name], slots))
     return slots
 
 
@@ -405,6 +414,7 @@ def database_slots(config: Config, contract: Contract, number: int) -> Slots:
     slots["enrollment_kept"] = sql.SQL("h.course IS NOT NULL" if own else "true")
     for part, alias in zip(PARTS, "upe", strict=True):
         slots[f"{part}_values"] = _listed(alias, contract.part(part))
+        slots[f"{part}_types"] = _same_types(alias, contract.part(part))
         slots |= _verified(part, config, contract)
         slots[f"{part}_row"] = sql.Identifier(f"{part}_row_{contract.short}")
     if config.policy.on_unenroll == "deactivate":

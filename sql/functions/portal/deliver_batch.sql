@@ -16,7 +16,6 @@ DECLARE
     v_health pyrepl.health;
     v_claim record;
     v_settled bigint[];
-    v_problem text;
 BEGIN
     users := 0;
     SELECT d.* INTO v_database FROM pyrepl.database d WHERE d.id = p_database;
@@ -37,12 +36,6 @@ BEGIN
     IF v_health.retry_at > clock_timestamp() THEN
         outcome := 'waiting';
         RETURN;
-    END IF;
-    v_problem := pyrepl.contract_problem(v_database.contract_id);
-    IF v_problem IS NOT NULL THEN
-        RAISE '%', v_problem USING ERRCODE = 'PR012', HINT = format(
-            'Run "pyreplctl install", then "pyreplctl course refresh %s".',
-            v_database.name);
     END IF;
     IF v_health.phase = 'probe' THEN
         PERFORM pyrepl.send(v_database, '{}', '{}', gen_random_uuid(), p_writer, '{}');

@@ -49,24 +49,25 @@ BEGIN
     END IF;
     BEGIN
         PERFORM pyrepl.lock_users(v_users);
-        SELECT coalesce(array_agg(ROW(v_xid, d.users, NULL, d.database_id, 0, NEW.at,
-            false)::pyrepl.change ORDER BY d.database_id), '{{}}') INTO v_targets
+        SELECT coalesce(array_agg(ROW(v_xid, d.users, NULL, b.id, 0, NEW.at, b.delivery =
+            'immediate')::pyrepl.change ORDER BY b.id), '{{}}') INTO v_targets
         FROM (
             SELECT f.database_id, array_agg(DISTINCT f.user_id) AS users
             FROM pyrepl.change t
             CROSS JOIN LATERAL (
-                {fan_out}
-            ) f
+                {fan_out_users}) f
             WHERE t.xid = v_xid AND t.users IS NOT NULL AND t.database_id IS NULL
-            GROUP BY f.database_id) d;
+            GROUP BY f.database_id) d
+        JOIN pyrepl.database b ON b.id = d.database_id;
     EXCEPTION WHEN OTHERS THEN
         RETURN NULL;  -- a lock that was not to be had, or a migration under way
     END;
 
     FOREACH v_target IN ARRAY v_targets LOOP
-        IF pyrepl.push_now(v_target.database_id, v_target.users) THEN
+        IF v_target.immediate AND pyrepl.push_now(v_target.database_id, v_target.users) THEN
             v_delivered := v_delivered || v_target.database_id;
         ELSE
+            v_target.immediate := false;
             v_left := v_left || v_target;
         END IF;
     END LOOP;
@@ -74,11 +75,12 @@ BEGIN
     IF v_delivered <> '{{}}' OR cardinality(v_left) = 0 THEN
         DELETE FROM pyrepl.change c
         WHERE c.xid = v_xid AND c.users IS NOT NULL AND c.database_id IS NULL;
+    END IF;
+    IF v_delivered <> '{{}}' AND v_left <> '{{}}' THEN
         INSERT INTO pyrepl.change SELECT l.* FROM unnest(v_left) l;
     END IF;
-    PERFORM pyrepl.stand_in_for_a_clock(t.id)
-    FROM pyrepl.database t WHERE t.delivery = 'immediate'
-        AND t.id = ANY (ARRAY(SELECT l.database_id FROM unnest(v_targets) l));
+    PERFORM pyrepl.stand_in_for_a_clock(t.database_id)
+    FROM unnest(v_targets) t WHERE t.immediate;
     RETURN NULL;
 END
 $deliver_now$;

@@ -8,9 +8,10 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $note_success$
 DECLARE
-    v_limit integer := (SELECT s.batch FROM pyrepl.settings s);
+    v_limit integer;
 BEGIN
     IF p_health.intent IS NOT NULL THEN
+        v_limit := (SELECT s.batch FROM pyrepl.settings s);
         DELETE FROM pyrepl.retry r
         WHERE r.database_id = p_database.id
             AND r.user_id = ANY (p_health.intent || p_health.companions);

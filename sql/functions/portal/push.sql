@@ -2,8 +2,8 @@
 -- them to the inbox of one course database in another: one direct foreign UPDATE.
 -- OFFSET 0 keeps the planner from beginning at the course and reading all its members.
 -- A push with an epoch leaves a receipt; p_thaw are users that no policy freezes this time.
--- Returns the ids of which the course holds a copy afterwards, and users to send again.
--- Made for each database.
+-- Returns the ids of which the course then holds a copy, and users to send again. Made for
+-- each database. PR012 where the portal has not the columns of the contract any more.
 CREATE OR REPLACE FUNCTION pyrepl.{push}(
     p_users bigint[], p_thaw bigint[], p_prev uuid, p_tag uuid, p_epoch uuid,
     p_settled bigint[], p_adopt boolean, OUT copies bigint[], OUT again bigint[])
@@ -45,34 +45,36 @@ BEGIN
                         AND {enrollment_active})) m(member)
             LEFT JOIN {user_table} u ON u.{user_key} = i.id
             LEFT JOIN {profile_table} p ON p.{profile_user} = i.id
+            WHERE true OR {user_types} AND {profile_types}  -- only parsed: see same_type
         )
         SELECT coalesce(array_agg(x.id), '{{}}') AS ids,
             coalesce(array_agg(x.generation), '{{}}') AS generations,
             coalesce(array_agg(x.member), '{{}}') AS members,
             coalesce(array_agg(x.frozen), '{{}}') AS frozen,
             coalesce(array_agg(x.user_row)::text, '{{}}') AS users,
-            coalesce((array_agg(x.profile_row) FILTER (
-                WHERE x.profile_row IS DISTINCT FROM NULL AND NOT x.frozen))::text, '{{}}')
-                AS profiles,
+            coalesce((array_agg(x.profile_row) FILTER (WHERE NOT x.frozen
+                AND x.profile_row IS DISTINCT FROM NULL))::text, '{{}}') AS profiles,
             coalesce((
                 SELECT array_agg(ROW({enrollment_values})::pyrepl.{enrollment_row})::text
                 FROM person y
                 CROSS JOIN LATERAL (
                     SELECT * FROM {enrollment_table} o
                     WHERE o.{enrollment_user} = y.id OFFSET 0) e
-                WHERE y.present AND {enrollment_here}), '{{}}') AS enrollments
+                WHERE y.present AND {enrollment_here} AND (true OR {enrollment_types})),
+                '{{}}') AS enrollments
         INTO v_dossiers
         FROM person x;
         -- To take back what has only read lets go of its locks: a TRUNCATE or a migration
         -- of the portal, and all who queue behind it, do not wait for a course that hangs.
         RAISE SQLSTATE 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN
-        NULL;
+    EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+        WHEN syntax_error_or_access_rule_violation THEN
+            PERFORM pyrepl.require_contract({database}); RAISE;
     END;
 
     UPDATE pyrepl.{inbox} i
     SET portal = v_portal, contract = v_contract, prev = p_prev, tag = p_tag,
-        epoch = p_epoch, xid = v_xid, settled = p_settled, adopt = p_adopt,
+        epoch = p_epoch, settled = p_settled, adopt = p_adopt, xid = v_xid,
         ids = v_dossiers.ids, generations = v_dossiers.generations,
         members = v_dossiers.members, frozen = v_dossiers.frozen,
         users = v_dossiers.users, profiles = v_dossiers.profiles,

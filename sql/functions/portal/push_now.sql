@@ -15,17 +15,13 @@ DECLARE
     v_tids tid[];
 BEGIN
     BEGIN
-        SELECT d.* INTO v_database FROM pyrepl.database d WHERE d.id = p_database;
-        IF v_database.delivery <> 'immediate'
-            OR NOT pg_try_advisory_xact_lock_shared(1887007344, p_database)
-        THEN
+        IF NOT pg_try_advisory_xact_lock_shared(1887007344, p_database) THEN
             RETURN false;
         END IF;
-        -- Read again under the lock: what decides may have changed.
+        -- Read under the lock: what decides may have changed.
         SELECT d.* INTO v_database FROM pyrepl.database d WHERE d.id = p_database;
         SELECT h.* INTO v_health FROM pyrepl.health h WHERE h.database_id = p_database;
         IF pyrepl.effective_delivery(v_database, v_health) <> 'immediate'
-            OR pyrepl.contract_problem(v_database.contract_id) IS NOT NULL
             OR EXISTS (SELECT FROM pyrepl.retry r
                 WHERE r.database_id = p_database AND r.user_id = ANY (p_users))
         THEN
@@ -43,7 +39,9 @@ BEGIN
                 AND o.id > pyrepl.outbox_mark_of(p_database, o.priority)
             FOR UPDATE SKIP LOCKED);
         PERFORM pyrepl.send(v_database, p_users, '{}', NULL, true, '{}');
-        DELETE FROM pyrepl.outbox o WHERE o.ctid = ANY (v_tids);
+        IF v_tids <> '{}' THEN
+            DELETE FROM pyrepl.outbox o WHERE o.ctid = ANY (v_tids);
+        END IF;
         RETURN true;
     EXCEPTION WHEN OTHERS THEN
         IF SQLSTATE !~ '^(08|53|57|58|HV|XX)' THEN

@@ -30,7 +30,8 @@ BEGIN
     END IF;
 
     IF p_tag IS NOT NULL THEN
-        INSERT INTO pyrepl.chain (database_id, tag) VALUES (p_database.id, p_tag);
+        WITH new AS (
+            INSERT INTO pyrepl.chain (database_id, tag) VALUES (p_database.id, p_tag))
         DELETE FROM pyrepl.chain c WHERE c.database_id = p_database.id AND c.id = v_last.id;
     END IF;
     IF v_again <> '{}' THEN
