@@ -50,7 +50,7 @@ BEGIN
     IF v_missing IS NOT NULL THEN
         INSERT INTO {enrollment_table} ({enrollment_columns})
         OVERRIDING SYSTEM VALUE
-        SELECT {enrollment_new} FROM unnest(v_missing) n;
+        SELECT {enrollment_new} FROM unnest(v_missing) n ORDER BY n.{enrollment_key};
     END IF;
 END
 $write_enrollments$;

@@ -46,7 +46,7 @@ BEGIN
     IF v_missing IS NOT NULL THEN
         INSERT INTO {profile_table} ({profile_columns})
         OVERRIDING SYSTEM VALUE
-        SELECT {profile_new} FROM unnest(v_missing) n;
+        SELECT {profile_new} FROM unnest(v_missing) n ORDER BY n.{profile_key};
     END IF;
 END
 $write_profiles$;
