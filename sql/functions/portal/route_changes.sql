@@ -65,7 +65,7 @@ BEGIN
             LIMIT 1 FOR KEY SHARE SKIP LOCKED
         ) bulk ON true
         WHERE live.waits IS NULL AND bulk.waits IS NULL
-        ORDER BY p.at
+        ORDER BY p.at, p.user_id  -- neighbours come in one batch, and meet a page once
     )
     SELECT count(*), ARRAY(SELECT DISTINCT p.database_id FROM pair p), pg_current_snapshot()
     INTO taken, databases, v_seen FROM seen;
