@@ -19,7 +19,7 @@ from psycopg import errors as pg
 from pyreplctl.db import Connection, fetch, value
 
 SHIFT = 4  # a bucket is 2^4 neighbouring ids
-SUMS_SHIFT = 5  # of sums of rows
+TOTAL = 63  # all ids are one bucket
 WIDTH = 1 << 20  # ids in a range at first, for each second that it should take
 NARROWEST = 1 << 10
 FIRST = 1 << 12  # ids in the first range: what it tells of the others is not known yet
@@ -43,7 +43,8 @@ class Range:
 class Way:
     """How ranges are compared, by what those before have shown."""
 
-    sums: bool = True  # whether sums of rows are worth while
+    total: bool = True  # whether one sum of all rows is worth while
+    sums: bool = True  # whether sums of rows are, by bucket
     sparse: bool | None = None  # whether few users are members; None: not known
 
 
@@ -116,8 +117,13 @@ def _limit(sides: Sides, seconds: float) -> None:
 def _compare(
     sides: Sides, pool: ThreadPoolExecutor, way: Way, first: int, last: int
 ) -> Range:
+    if way.total and way.sparse is False:
+        here, there = _both(sides, pool, Asked(None, first, last, TOTAL, sums=True))
+        if here["digests"] == there:
+            return Range(last, here["members"], 0, [])
+        way.total = False
     if way.sums and way.sparse is False:
-        asked = Asked(None, first, last, SUMS_SHIFT, sums=True)
+        asked = Asked(None, first, last, SHIFT, sums=True)
         here, there = _both(sides, pool, asked)
         users = _users(here["digests"], there, asked)
         # Many: whole groups have left, or are the course's own.
@@ -128,6 +134,8 @@ def _compare(
     asked = Asked(None, first, last, SHIFT, sparse=bool(way.sparse))
     here, there = _both(sides, pool, asked)
     _, suspects = _look_closer(sides, pool, _users(here["digests"], there, asked))
+    # Where anything differs, or is of who has left, a total tells nothing.
+    way.total = way.total and not (suspects or here["former"])
     return Range(last, here["members"] or 0, here["former"] or 0, suspects)
 
 

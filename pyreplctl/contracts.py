@@ -421,7 +421,7 @@ def database_slots(config: Config, contract: Contract, number: int) -> Slots:
         slots["user_values"] = _active_while_member(contract)
     slots["database"] = sql.Literal(number)
     slots["fingerprint"] = sql.Literal(contract.fingerprint)
-    for name in ("push", "inbox", "truth", "truth_rows", "truth_sums"):
+    for name in ("push", "inbox", "truth", "truth_rows", "truth_sums", "truth_total"):
         slots[name] = sql.Identifier(f"{name}_{number}")
     return slots
 

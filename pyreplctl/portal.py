@@ -24,7 +24,8 @@ from pyreplctl.locking import Patience, install_lock, under_lock_timeout
 from pyreplctl.objects import Change, Object
 from pyreplctl.sources import Slots, render, texts
 
-TRUTHS = ("truth", "truth_rows", "truth_sums")  # what verify has for each database
+# What verify has for each database.
+TRUTHS = ("truth", "truth_rows", "truth_sums", "truth_total")
 
 
 def install(dsn: str, config: Config, patience: Patience | None = None) -> list[Change]:

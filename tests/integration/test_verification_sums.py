@@ -47,32 +47,67 @@ def test_nobody_is_looked_at_where_the_sums_are_equal(
 ) -> None:
     (found,) = platform.verify().values()
     assert (found.ok, found.users, found.former) == (True, MEMBERS, 0)
-    assert [each.sums for each in asked] == [False, True]
+    assert [each.shift for each in asked] == [4, 63]
+
+
+def test_users_who_are_not_members_are_taken_away_from_the_total(
+    platform: Platform, course: Course, asked: list[Asked]
+) -> None:
+    platform.execute("DELETE FROM student_courseenrollment WHERE user_id % 5 = 0")
+    course.tamper(
+        "SELECT pyrepl.erase(array_agg(i)) FROM generate_series(5, 3000, 5) i"
+    )
+    platform.execute("DELETE FROM pyrepl.placement WHERE user_id % 5 = 0")
+    platform.execute("DELETE FROM pyrepl.change")
+    (found,) = platform.verify().values()
+    assert (found.ok, found.users, found.former) == (True, 2400, 0)
+    assert [each.shift for each in asked] == [4, 63]
+
+
+PLANTED = (
+    "UPDATE auth_user SET email = 'x' WHERE id = 500",
+    "UPDATE auth_userprofile SET goals = '' WHERE user_id = 600",
+    "DELETE FROM auth_userprofile WHERE user_id = 700",
+    "DELETE FROM student_courseenrollment WHERE user_id = 800",
+    "INSERT INTO student_courseenrollment VALUES (100000, 900, 'edX/other')",
+    "SELECT pyrepl.erase(ARRAY[1000::bigint])",
+    "INSERT INTO pyrepl.copy (user_id, generation) VALUES (5000, 0)",
+    "DELETE FROM pyrepl.copy WHERE user_id = 1100",
+    "UPDATE auth_user SET email = 'x' WHERE id = 3000",
+    # What two users of a bucket have exchanged is the same in all.
+    "UPDATE auth_user SET email = 4003 - id || '@example.com' WHERE id IN (2001, 2002)",
+    # As is what two tables, or two columns, have.
+    """UPDATE auth_userprofile SET language = location, location = language
+        WHERE user_id = 2500""",
+)
+
+
+def test_each_kind_of_difference_changes_the_total(
+    platform: Platform, course: Course
+) -> None:
+    everybody = "UPDATE auth_userprofile SET language = 'en', location = 'Bern'"
+    platform.execute(everybody)
+    platform.deliver()
+    ask = "SELECT pyrepl.digest_total(0, 10000, 7) AS total"
+    (mine,) = platform.rows("SELECT digests FROM pyrepl.truth_total_1(0, 10000, 7)")
+    (theirs,) = course.rows(ask)
+    assert mine == theirs
+    totals = [theirs]
+    for planted in PLANTED:
+        course.tamper(planted)
+        totals += course.rows(ask)
+    assert len(set(totals)) == len(PLANTED) + 1
 
 
 def test_each_kind_of_difference_makes_a_sum_differ(
     platform: Platform, course: Course
 ) -> None:
-    course.tamper("UPDATE auth_user SET email = 'x' WHERE id = 500")
-    course.tamper("UPDATE auth_userprofile SET goals = '' WHERE user_id = 600")
-    course.tamper("DELETE FROM auth_userprofile WHERE user_id = 700")
-    course.tamper("DELETE FROM student_courseenrollment WHERE user_id = 800")
-    course.tamper(
-        "INSERT INTO student_courseenrollment (id, user_id, course_id)"
-        " VALUES (100000, 900, 'edX/other')"
-    )
-    course.tamper("SELECT pyrepl.erase(ARRAY[1000::bigint])")
-    course.tamper("INSERT INTO pyrepl.copy (user_id, generation) VALUES (5000, 0)")
-    course.tamper("DELETE FROM pyrepl.copy WHERE user_id = 1100")
-    course.tamper("UPDATE auth_user SET email = 'x' WHERE id = 3000")
-    # What two users of a bucket have exchanged is the same in all.
-    course.tamper(
-        "UPDATE auth_user SET email = CASE id WHEN 2001 THEN '2002@example.com'"
-        " ELSE '2001@example.com' END WHERE id IN (2001, 2002)"
-    )
+    for planted in PLANTED[:-1]:
+        course.tamper(planted)
     (found,) = platform.verify().values()
-    planted = [500, 600, 700, 800, 900, 1000, 1100, 2001, 2002, 3000, 5000]
-    assert found.drifted == planted
+    assert found.drifted == [
+        *(500, 600, 700, 800, 900, 1000, 1100, 2001, 2002, 3000, 5000)
+    ]
 
 
 def test_who_has_left_is_looked_at_by_user(
@@ -82,7 +117,8 @@ def test_who_has_left_is_looked_at_by_user(
     platform.deliver()
     (found,) = platform.verify().values()
     assert (found.ok, found.users, found.former) == (True, MEMBERS - 2, 2)
-    assert [len(each.users or []) for each in asked] == [0, 0, 64]
+    assert [each.shift for each in asked[:3]] == [4, 63, 4]
+    assert [len(each.users or []) for each in asked] == [0, 0, 0, 32]
 
 
 def test_where_many_have_left_all_are_looked_at_by_user(
@@ -93,3 +129,12 @@ def test_where_many_have_left_all_are_looked_at_by_user(
     (found,) = platform.verify().values()
     assert (found.ok, found.users, found.former) == (True, 2700, 300)
     assert [each.sums for each in asked] == [False, True, False]
+
+
+def test_a_member_who_nobody_knows_was_copied_is_found(
+    platform: Platform, course: Course
+) -> None:
+    platform.execute("DELETE FROM pyrepl.placement WHERE user_id = 700")
+    course.tamper("DELETE FROM pyrepl.copy WHERE user_id = 700")
+    (found,) = platform.verify().values()
+    assert found.drifted == [700]

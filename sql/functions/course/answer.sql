@@ -15,6 +15,8 @@ BEGIN
     IF NEW.shift IS NULL THEN
         NEW.rows := (
             SELECT jsonb_agg(r)::text FROM pyrepl.digest_rows(NEW.users, NEW.seed) r);
+    ELSIF NEW.sums AND NEW.shift = 63 THEN
+        NEW.digests := pyrepl.digest_total(NEW.first, NEW.last, NEW.seed);
     ELSIF NEW.sums THEN
         NEW.digests := pyrepl.digest_sums(NEW.first, NEW.last, NEW.shift, NEW.seed);
     ELSIF NEW.users IS NOT NULL THEN
