@@ -30,6 +30,7 @@ def main() -> None:
     given = asked.parse_args()
     options = chosen(given)
     table, described = Table(), ""
+    failed: list[str] = []
     begun = time.monotonic()
     for question in given.questions or (PEERS if options.peers else QUESTIONS):
         module = importlib.import_module(f"benchmarks.{question}")
@@ -37,7 +38,11 @@ def main() -> None:
         told(f"--- {question}")
         with Ground.opened(options.users, bin_dir) as ground:
             described = f"{machine(ground.directory)}; {versions(bin_dir)}"
-            table.figures += module.measure(ground, options)
+            try:
+                table.figures += module.measure(ground, options)
+            except Exception as error:  # noqa: BLE001 - the others are not lost with it
+                told(f"{question} failed: {error!r}")
+                failed.append(question)
     minutes = (time.monotonic() - begun) / 60
     described += (
         f"; {options.users:,} users, {options.rounds} rounds,"
@@ -47,6 +52,8 @@ def main() -> None:
     if given.markdown:
         text = f"{described}\n\n{table.markdown()}\n"
         given.markdown.write_text(text, encoding="utf-8")
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -180,8 +180,9 @@ class Native(Contender):
     replicates = everybody = True
     settings: Mapping[str, str] = {
         "wal_level": "logical",
-        "max_replication_slots": "40",
-        "max_wal_senders": "40",
+        # Each subscription, and each table that it copies at first, takes one.
+        "max_replication_slots": "100",
+        "max_wal_senders": "100",
     }
     course_settings: Mapping[str, str] = {
         "max_worker_processes": "60",

@@ -9,6 +9,8 @@ CREATE TABLE pyrepl.change (
     priority smallint NOT NULL DEFAULT 0,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+-- To compress an array of 100,000 ids takes a writer 0.1 s, and route undoes it at once.
+ALTER TABLE pyrepl.change ALTER users SET STORAGE EXTERNAL, ALTER courses SET STORAGE EXTERNAL;
 CREATE INDEX change_xid ON pyrepl.change (xid);
 COMMENT ON TABLE pyrepl.change IS
     'What route has still to fan out. Without courses: these users (none named: all). With both: (user, course) pairs, parallel. With a database: for that one alone.';
