@@ -40,7 +40,7 @@ def main() -> None:
             described = f"{machine(ground.directory)}; {versions(bin_dir)}"
             try:
                 table.figures += module.measure(ground, options)
-            except Exception as error:  # noqa: BLE001 - the others are not lost with it
+            except Exception as error:  # the others are not lost with it
                 told(f"{question} failed: {error!r}")
                 failed.append(question)
     minutes = (time.monotonic() - begun) / 60
