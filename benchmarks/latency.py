@@ -2,9 +2,9 @@
 
 Queued: 200 updates of 200 users, one every five milliseconds, by one session; another
 looks at both course databases, again and again, until the new value is there. The time
-begins when COMMIT has returned; looking resolves about 0.2 ms. Twenty updates before do not
-count. Once with nothing else going on, and once beside two clients that write 500 rows a
-second.
+begins when COMMIT has returned; looking resolves about 0.2 ms. Twenty updates before do
+not count. Once with nothing else going on, and once beside two clients that write 500
+rows a second.
 
 Immediate: what one session waits for a transaction on one user, with two course
 databases that concern it, against the same without replication; half of the difference
