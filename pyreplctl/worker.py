@@ -18,6 +18,7 @@ import psycopg
 from pyreplctl import deliveries, portal
 from pyreplctl.courses import numbers
 from pyreplctl.db import Connection, connect, fetch
+from pyreplctl.deliveries import Outcome
 from pyreplctl.errors import ConnectionFailed, DatabaseError
 from pyreplctl.turns import Turns
 
@@ -223,22 +224,29 @@ class Worker:
     def _serve(self, connection: Connection, number: int) -> tuple[float, bool]:
         """Deliver a batch; return for how long to rest, and whether more is to be done.
 
-        Whether a small batch was all, the next poll says.
+        Whether a small batch was all, the next poll says; not so where dossiers are
+        tried by themselves, one small batch after the other.
         """
-        me = threading.current_thread()
-        self._deliveries[me] = _Delivery(connection, number, time.monotonic())
-        try:
-            done = deliveries.deliver(connection, number)
-        finally:
-            del self._deliveries[me]
+        done = self._deliver_batch(connection, number)
+        if isolating := done.outcome == "isolating":
+            done = self._deliver_batch(connection, number)
         if done.error:
             log.warning("%s: %s", self._called(number), done.error)
             return 0.0, True
         if done.outcome == "busy":
             return BUSY, True
+        if isolating:
+            return 0.0, done.outcome in deliveries.WORKED
         rest = _rest(done.users, BACKLOG_OF_DATABASE, REST_OF_DATABASE)
-        more = done.outcome in deliveries.WORKED and rest == 0
-        return rest, more
+        return rest, done.outcome in deliveries.WORKED and rest == 0
+
+    def _deliver_batch(self, connection: Connection, number: int) -> Outcome:
+        me = threading.current_thread()
+        self._deliveries[me] = _Delivery(connection, number, time.monotonic())
+        try:
+            return deliveries.deliver(connection, number)
+        finally:
+            del self._deliveries[me]
 
     def _disconnect(self, connection: Connection, number: int) -> None:
         for row in fetch(

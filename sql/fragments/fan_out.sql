@@ -1,7 +1,7 @@
 -- Whom a change t concerns, and at which databases: by the copies, the hosting and the
--- enrollments of now. Shared by route and deliver_now. OFFSET 0: each user is looked up,
--- in whatever state the tables were when the session made its plan. A join may be planned
--- as a scan of all while a table is small, and is a product when it has grown.
+-- enrollments of now; what route asks. OFFSET 0: each user is looked up, in whatever state
+-- the tables were when the session made its plan. A join may be planned as a scan of all
+-- while a table is small, and is a product when it has grown.
 -- Pairs come more than once: who asks groups them. A UNION would make a hash table anew for
 -- each change, which is two thirds of what routing it takes.
 {fan_out_users}

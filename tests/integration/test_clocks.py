@@ -168,6 +168,25 @@ def test_a_poll_that_finds_nothing_ends_in_time(platform: Platform) -> None:
     assert platform.rows("CALL pyrepl.poll('0 s')") == [(0, [])]
 
 
+def test_dossiers_that_are_tried_by_themselves_follow_one_another(
+    platform: Platform,
+) -> None:
+    platform.course(TOY)
+    for number in (1, 2):
+        platform.member(number, TOY)
+    platform.deliver()
+    platform.execute(
+        "INSERT INTO pyrepl.retry (database_id, user_id, due_at, attempts, sqlstate,"
+        " message) SELECT 1, n, now(), 1, '22001', 'x' FROM generate_series(1, 2) n"
+    )
+    serving = worker.Worker(platform.dsn)
+    session = platform.session(autocommit=True)
+    assert serving._serve(session, 1) == (0.0, True)
+    assert serving._serve(session, 1) == (0.0, True)
+    assert platform.rows("SELECT 1 FROM pyrepl.retry") == []
+    assert serving._serve(session, 1) == (0.0, False)
+
+
 def test_serve_does_the_same_work_from_sql(platform: Platform) -> None:
     first, second = platform.course(TOY), platform.course("edX/other")
     platform.member(1, TOY, "edX/other")
