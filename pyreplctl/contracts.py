@@ -16,23 +16,28 @@ from pyreplctl.sources import Slots, render, texts
 PARTS = ("user", "profile", "enrollment")
 ACTIVE = "is_active"  # the user column that on_unenroll = "deactivate" is about
 
-# How a column of a type is hashed fast. All others are hashed as text: their equality
-# is coarser than their image (citext, numeric, float), depends on a collation (text),
-# they have no hash (json, xml, point), or one that folds 64 bits into 32, so that some
-# values would always look equal (bigint, timestamp): of these the binary output is
-# hashed, which before PostgreSQL 18 can be done in a record only.
-_OUTPUT = "hash_record_extended(ROW({}({{}}))::record, {{}})"
+# How a column of a type is hashed fast: {0}, with the seed {1}. All others are hashed
+# as text: their equality is coarser than their image (citext, numeric, float), depends
+# on a collation (text), or they have no hash (json, xml, point).
 _HASHES = {
-    "smallint": "hashint2extended({}, {})",
-    "integer": "hashint4extended({}, {})",
-    "boolean": "hashint4extended({}::integer, {})",
-    "bigint": _OUTPUT.format("int8send"),
-    "timestamp without time zone": _OUTPUT.format("timestamp_send"),
-    "timestamp with time zone": _OUTPUT.format("timestamptz_send"),
-    "bytea": "hash_record_extended(ROW({})::record, {})",
-    "uuid": "uuid_hash_extended({}, {})",
+    "smallint": "hashint2extended({0}, {1})",
+    "integer": "hashint4extended({0}, {1})",
+    # Constants are hashed once for all rows.
+    "boolean": "CASE WHEN {0} THEN hashint4extended(1, {1})"
+    " WHEN NOT {0} THEN hashint4extended(0, {1}) END",
+    "uuid": "uuid_hash_extended({0}, {1})",
 }
-_AS_TEXT = 'hashtextextended({}::text COLLATE "C", {})'
+# Of these the binary output is hashed: their own hash folds 64 bits into 32, so that
+# some values would always look equal.
+_OUTPUTS = {
+    "bigint": "int8send({0})",
+    "timestamp without time zone": "timestamp_send({0})",
+    "timestamp with time zone": "timestamptz_send({0})",
+    "bytea": "{0}",
+}
+_BYTES = "hashbyteaextended(%s, {1})"
+_BYTES_BEFORE_18 = "hash_record_extended(ROW(%s)::record, {1})"  # the same, slower
+_AS_TEXT = 'hashtextextended({0}::text COLLATE "C", {1})'
 _REFUSED = ("money", "reg")
 
 
@@ -268,30 +273,39 @@ def _same_types(alias: str, columns: Iterable[Column]) -> sql.Composed:
     )
 
 
-def _hash(column: Column, seed: sql.Composable) -> sql.Composed:
+def _hash(column: Column, seed: sql.Composable, server: int) -> sql.Composed:
     """Return the hash of a column's image; 0 where it is NULL."""
     own = sql.SQL("{}::{}").format(sql.Identifier("r", column.name), _type(column))
-    way = sql.SQL(_HASHES.get(column.type, _AS_TEXT)).format(own, seed)
-    return sql.SQL("coalesce({}, 0)").format(way)
+    if column.type in _OUTPUTS:
+        form = _BYTES if server >= 180000 else _BYTES_BEFORE_18
+        way = form % _OUTPUTS[column.type]
+    else:
+        way = _HASHES.get(column.type, _AS_TEXT)
+    return sql.SQL("coalesce({}, 0)").format(sql.SQL(way).format(own, seed))
 
 
 def _digest(
-    part: str, columns: Iterable[Column], exempt: Iterable[str]
+    part: str, columns: Iterable[Column], exempt: Iterable[str], server: int
 ) -> sql.Composed:
     """Return one hash of a row: equal values in two columns or parts hash otherwise."""
     first = PARTS.index(part) << 16
     hashes: list[sql.Composable] = [
-        _hash(column, sql.SQL("p_seed + {}").format(sql.Literal(first + position)))
+        _hash(
+            column, sql.SQL("p_seed + {}").format(sql.Literal(first + position)), server
+        )
         for position, column in enumerate(columns)
         if column.name not in exempt
     ]
     return sql.SQL(" # ").join(hashes or [sql.SQL("0::bigint")])
 
 
-def _hashes(columns: Iterable[Column], exempt: Iterable[str]) -> sql.Composed:
+def _hashes(
+    columns: Iterable[Column], exempt: Iterable[str], server: int
+) -> sql.Composed:
     """Return one hash a column, in the contract's order; NULL for those exempt."""
+    seed = sql.SQL("p_seed")
     return sql.SQL(", ").join(
-        sql.SQL("NULL") if column.name in exempt else _hash(column, sql.SQL("p_seed"))
+        sql.SQL("NULL") if column.name in exempt else _hash(column, seed, server)
         for column in columns
     )
 
@@ -398,8 +412,13 @@ def portal_slots(config: Config, contracts: Sequence[Contract]) -> Slots:
     return slots
 
 
-def database_slots(config: Config, contract: Contract, number: int) -> Slots:
-    """Return the slots of what the portal has for one course database."""
+def database_slots(
+    config: Config, contract: Contract, number: int, server: int
+) -> Slots:
+    """Return the slots of what the portal has for one course database.
+
+    `server` is its version as libpq has it: 180001.
+    """
     slots = table_slots(config)
     hosted = sql.SQL(
         "EXISTS (SELECT FROM pyrepl.hosting h WHERE h.course = {}.{}"
@@ -415,7 +434,7 @@ def database_slots(config: Config, contract: Contract, number: int) -> Slots:
     for part, alias in zip(PARTS, "upe", strict=True):
         slots[f"{part}_values"] = _listed(alias, contract.part(part))
         slots[f"{part}_types"] = _same_types(alias, contract.part(part))
-        slots |= _verified(part, config, contract)
+        slots |= _verified(part, config, contract, server)
         slots[f"{part}_row"] = sql.Identifier(f"{part}_row_{contract.short}")
     if config.policy.on_unenroll == "deactivate":
         slots["user_values"] = _active_while_member(contract)
@@ -426,11 +445,11 @@ def database_slots(config: Config, contract: Contract, number: int) -> Slots:
     return slots
 
 
-def _verified(part: str, config: Config, contract: Contract) -> Slots:
+def _verified(part: str, config: Config, contract: Contract, server: int) -> Slots:
     columns, exempt = contract.part(part), config.policy.guard_exempt
     return {
-        f"{part}_digest": _digest(part, columns, exempt),
-        f"{part}_hashes": _hashes(columns, exempt),
+        f"{part}_digest": _digest(part, columns, exempt, server),
+        f"{part}_hashes": _hashes(columns, exempt, server),
     }
 
 
@@ -443,8 +462,8 @@ def _active_while_member(contract: Contract) -> sql.Composed:
     )
 
 
-def course_slots(config: Config, contract: Contract) -> Slots:
-    """Return the slots of the course's functions and views."""
+def course_slots(config: Config, contract: Contract, server: int) -> Slots:
+    """Return the slots of the course's functions and views; see `database_slots`."""
     slots = table_slots(config)
     for part, alias in zip(PARTS, "utt", strict=True):
         columns = contract.part(part)
@@ -457,7 +476,7 @@ def course_slots(config: Config, contract: Contract) -> Slots:
             for c in columns
             if c.name != key
         )
-        slots |= _verified(part, config, contract)
+        slots |= _verified(part, config, contract, server)
     held = {c.name for c in contract.user}
     same = [name for name in ("username", "date_joined") if name in held]
     slots["same_person"] = _same(same) if len(same) == 2 else sql.SQL("false")

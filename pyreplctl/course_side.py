@@ -74,7 +74,8 @@ def prepare(
             " column_name, type_name, local_type) VALUES (%s, %s, %s, %s, %s, %s)",
             agreed,
         )
-    wanted = wanted_objects(config, contract, role, blank)
+    server = course.info.server_version
+    wanted = wanted_objects(config, contract, role, blank, server)
     changes += objects.bring(course, wanted)
     for item in objects.orphans(course, wanted, "function", "view", "type"):
         objects.drop(course, item)
@@ -84,10 +85,13 @@ def prepare(
 
 
 def wanted_objects(
-    config: Config, contract: Contract, role: str, blank: sql.Composable
+    config: Config, contract: Contract, role: str, blank: sql.Composable, server: int
 ) -> list[Object]:
-    """Return all types, functions and views that a course database should have."""
-    slots = contracts.course_slots(config, contract)
+    """Return all types, functions and views that a course database should have.
+
+    `server` is the version of its server: 180001.
+    """
+    slots = contracts.course_slots(config, contract, server)
     slots |= {"link_role": sql.Identifier(role), "blank": blank}
     wanted = []
     for part in PARTS:
@@ -109,11 +113,15 @@ def wanted_objects(
 
 
 def expected_objects(
-    config: Config, contract: Contract, role: str, held: Mapping[str, UserColumn]
+    config: Config,
+    contract: Contract,
+    role: str,
+    held: Mapping[str, UserColumn],
+    server: int,
 ) -> list[Object]:
     """Return all objects that a course should have, the guard's triggers too."""
     blank = blank_of(config, contract, held)
-    wanted = wanted_objects(config, contract, role, blank)
+    wanted = wanted_objects(config, contract, role, blank, server)
     return wanted + guard.triggers(config)
 
 

@@ -1,90 +1,41 @@
-"""yoyo migrations, run on a connection and in a transaction of ours."""
+"""The migrations of both sides: which there are, which are applied; applied by yoyo."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
-
-from yoyo import internalmigrations, read_migrations
-from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
-from yoyo.connections import parse_uri
 
 from pyreplctl.db import Connection, value
 from pyreplctl.sources import root
 
 
-class _OurTransaction(PostgresqlPsycopgBackend):  # type: ignore[misc]
-    """yoyo inside a transaction that is already open: all migrations, or none.
-
-    yoyo opens a connection for each migration, commits each, and locks with a row that
-    outlives a killed process. Here its transactions are savepoints of ours, and the
-    installer's advisory lock is the lock.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._ours = connection
-        super().__init__(parse_uri("postgresql+psycopg:///"), "_yoyo_migration")
-
-    def connect(self, dburi: Any) -> Connection:  # noqa: ARG002
-        return self._ours
-
-    def copy(self) -> _OurTransaction:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        """Leave the connection open: it is not yoyo's."""
-
-    def begin(self) -> None:
-        self._in_transaction = True
-        self.execute("SAVEPOINT yoyo")
-
-    def commit(self) -> None:
-        self._in_transaction = False
-        self.execute("RELEASE SAVEPOINT yoyo")
-
-    def rollback(self) -> None:
-        self._in_transaction = False
-        self.execute("ROLLBACK TO SAVEPOINT yoyo")
-
-    def lock(self, timeout: float = 10) -> nullcontext[None]:  # noqa: ARG002
-        return nullcontext()
-
-    def ensure_internal_schema_updated(self) -> None:
-        if internalmigrations.needs_upgrading(self):
-            internalmigrations.upgrade(self)
-
-
-@contextmanager
-def _backend(connection: Connection) -> Iterator[_OurTransaction]:
-    path = connection.execute("SELECT current_setting('search_path')").fetchone()
-    connection.execute("SELECT set_config('search_path', 'pyrepl', true)")
-    try:
-        yield _OurTransaction(connection)
-    finally:
-        if path and not connection.broken:
-            restore = "SELECT set_config('search_path', %s, true)"
-            if connection.info.transaction_status.name != "INERROR":
-                connection.execute(restore, path)
+def files(side: str) -> list[Path]:
+    """Return the files of all migrations of the portal or the course, in order."""
+    return [
+        path
+        for path in sorted((root("migrations") / side).glob("*.sql"))
+        if not path.name.endswith(".rollback.sql")
+    ]
 
 
 def names(side: str) -> list[str]:
     """Return the names of all migrations of the portal or the course, in order."""
-    return [m.id for m in read_migrations(str(root("migrations") / side))]
+    return [path.stem for path in files(side)]
 
 
 def pending(connection: Connection, side: str) -> list[str]:
     """Return the names of the migrations that are still to be applied."""
-    migrations = read_migrations(str(root("migrations") / side))
     if value(connection, "SELECT to_regclass('pyrepl._yoyo_migration') IS NULL"):
-        return [m.id for m in migrations]
+        return names(side)
     applied = {
         row[0]
         for row in connection.execute(
             "SELECT migration_id FROM pyrepl._yoyo_migration"
         ).fetchall()
     }
-    return [m.id for m in migrations if m.id not in applied]
+    return [name for name in names(side) if name not in applied]
 
 
 def unknown(connection: Connection, side: str) -> list[str]:
@@ -100,13 +51,22 @@ def unknown(connection: Connection, side: str) -> list[str]:
 
 def apply(connection: Connection, side: str) -> None:
     """Apply all pending migrations in the transaction that is open."""
-    migrations = read_migrations(str(root("migrations") / side))
-    with _backend(connection) as backend:
+    with _yoyo(connection, side) as (backend, migrations):
         backend.apply_migrations(backend.to_apply(migrations))
 
 
 def roll_back(connection: Connection, side: str) -> None:
     """Take all applied migrations back, the newest first; for the tests."""
-    migrations = read_migrations(str(root("migrations") / side))
-    with _backend(connection) as backend:
+    with _yoyo(connection, side) as (backend, migrations):
         backend.rollback_migrations(backend.to_rollback(migrations))
+
+
+@contextmanager
+def _yoyo(connection: Connection, side: str) -> Iterator[tuple[Any, Any]]:
+    # Late: every command asks for names, and few for more.
+    from yoyo import read_migrations
+
+    from pyreplctl.backend import backend
+
+    with backend(connection) as opened:
+        yield opened, read_migrations(str(root("migrations") / side))

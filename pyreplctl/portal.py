@@ -298,7 +298,8 @@ def database_objects(
     connection: Connection, config: Config, contract: Contract, number: int
 ) -> list[Object]:
     """Return what the portal has for one course database alone."""
-    slots = contracts.database_slots(config, contract, number)
+    server = connection.info.server_version
+    slots = contracts.database_slots(config, contract, number, server)
     found = texts("functions/portal")
     wanted = [
         Object("function", f"push_{number}", render(found["push"], slots)),

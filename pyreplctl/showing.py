@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from pyreplctl import contracts, course_side, guard, links, portal, rights
+from pyreplctl import contracts, course_side, guard, links, migrate, portal, rights
 from pyreplctl.config import Config
 from pyreplctl.db import Connection
 from pyreplctl.objects import Object
-from pyreplctl.sources import root
 
 _LINK_ROLE = "pyrepl_…_1"
 
@@ -28,15 +27,15 @@ def statements(connection: Connection, config: Config, side: str) -> str:
     else:
         before = _course_roles(connection, config)
         blank = sql.SQL("is_active = false /* and what else the course allows */")
-        items = course_side.wanted_objects(config, contract, _LINK_ROLE, blank)
+        server = connection.info.server_version
+        items = course_side.wanted_objects(config, contract, _LINK_ROLE, blank, server)
         items += guard.triggers(config)
     parts = [f"{statement};" for statement in before]
     # As install does: functions refer to each other in both directions.
     parts += ["SET check_function_bodies = off;", "SET ROLE pyrepl_owner;"]
     parts += [
         f"-- migration {path.stem}\n{path.read_text(encoding='utf-8')}"
-        for path in sorted((root("migrations") / side).glob("*.sql"))
-        if not path.name.endswith(".rollback.sql")
+        for path in migrate.files(side)
     ]
     for item in items:
         # The triggers are on tables of the platform, whose owner runs install.

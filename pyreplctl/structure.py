@@ -368,8 +368,9 @@ def _course(
         for row in rows
         if row.kind == "column"
     }
+    server = next((int(row.held or 0) for row in rows if row.kind == "version"), 0)
     wanted = course_side.expected_objects(
-        known.config, contract, agreed.link_role, held
+        known.config, contract, agreed.link_role, held, server
     )
     items = expectations.objects(rows, wanted, refresh)
     items += expectations.tables(rows, "course", refresh)

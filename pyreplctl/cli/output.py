@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from typing import TYPE_CHECKING, Any
 
 from pyreplctl import config as configuration
 from pyreplctl.config import Config
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 Row = Sequence[object]
 _FIXED = "\N{NO-BREAK SPACE}"  # textwrap does not break at it
@@ -48,6 +49,8 @@ SETTINGS = Settings()
 
 
 def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
     stream = sys.stderr if stderr else sys.stdout
     # Texts hold course keys: nothing in them may be taken for markup, :emoji: or a
     # number to be coloured. FORCE_COLOR does not make a file a terminal.
@@ -216,6 +219,8 @@ def count(number: int, noun: str) -> str:
 
 def progress() -> Progress:
     """Return a progress bar on stderr, shown only on a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     console = _console(stderr=True)
     return Progress(
         TextColumn("{task.description}", markup=False),

@@ -15,7 +15,6 @@ from pyreplctl import (
     mending,
     portal,
     repairing,
-    reports,
     runs,
     values,
 )
@@ -262,6 +261,8 @@ def _repair(dsn: str, found: Run, asked: Asked) -> bool:
 
 
 def _write(dsn: str, found: Run, html: Path | None, junit: Path | None) -> None:
+    from pyreplctl import reports
+
     if junit is not None:
         _write_file(junit, reports.junit(found))
     if html is not None:

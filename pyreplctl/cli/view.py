@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pyreplctl import explanations, portal, status
 from pyreplctl.cli.output import SETTINGS, count, data, table, talk
@@ -34,6 +33,8 @@ def show_status(
     What somebody must do is said below, and makes the exit code 3: nothing serves what
     waits, a dead letter, a database that refuses or waits for a contract.
     """
+    from rich.console import Console
+
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)

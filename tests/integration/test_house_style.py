@@ -181,7 +181,10 @@ def rendered_portal(platform: Platform) -> list[Object]:
 def rendered_course(platform: Platform) -> list[Object]:
     contract = contracts.offered(platform.connection, Config())
     blank = sql.SQL("username = ''")
-    items = course_side.wanted_objects(Config(), contract, "pyrepl_owner", blank)
+    server = platform.connection.info.server_version
+    items = course_side.wanted_objects(
+        Config(), contract, "pyrepl_owner", blank, server
+    )
     return items + guard.triggers(Config())
 
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from yoyo import read_migrations
 
-from pyreplctl import course_side, migrate, rights
+from pyreplctl import backend, course_side, migrate, rights
 from pyreplctl.config import Config
 from pyreplctl.portal import install
 from pyreplctl.sources import root
@@ -91,8 +91,8 @@ def as_owner(connection: Connection) -> Iterator[None]:
 def apply_first(connection: Connection, side: str, number: int) -> None:
     """Apply the oldest migrations, as an older program would have."""
     migrations = read_migrations(str(root("migrations") / side))[:number]
-    with migrate._backend(connection) as backend:
-        backend.apply_migrations(backend.to_apply(migrations))
+    with backend.backend(connection) as yoyo:
+        yoyo.apply_migrations(yoyo.to_apply(migrations))
 
 
 def ours(connection: Connection) -> list[str]:

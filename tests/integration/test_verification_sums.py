@@ -64,6 +64,43 @@ def test_users_who_are_not_members_are_taken_away_from_the_total(
     assert [each.shift for each in asked] == [4, 63]
 
 
+def test_somebody_who_is_not_a_member_is_taken_away_wherever_it_is(
+    platform: Platform, course: Course, asked: list[Asked]
+) -> None:
+    forget(platform, course, 2500)
+    (found,) = platform.verify().values()
+    assert (found.ok, found.users, found.former) == (True, MEMBERS - 1, 0)
+    assert [each.shift for each in asked] == [4, 63]
+
+
+def test_nobody_is_a_member_twice_who_is_enrolled_twice(
+    platform: Platform, asked: list[Asked]
+) -> None:
+    other = "edX/other/2012_Fall"
+    course = platform.course(TOY, other)
+    platform.members(MEMBERS, TOY)
+    platform.execute(
+        "INSERT INTO student_courseenrollment SELECT 10000 + i, i, %s, now()"
+        " FROM generate_series(1, 3000, 2) i",
+        other,
+    )
+    platform.deliver()
+    forget(platform, course, 2500)
+    forget(platform, course, 2501)
+    asked.clear()
+    (found,) = platform.verify().values()
+    assert (found.ok, found.users, found.former) == (True, MEMBERS - 2, 0)
+    assert [each.shift for each in asked] == [4, 63]
+
+
+def forget(platform: Platform, course: Course, user: int) -> None:
+    """Make somebody who is at the portal a stranger to the course."""
+    platform.execute("DELETE FROM student_courseenrollment WHERE user_id = %s", user)
+    course.tamper(f"SELECT pyrepl.erase(ARRAY[{user}::bigint])")
+    platform.execute("DELETE FROM pyrepl.placement WHERE user_id = %s", user)
+    platform.execute("DELETE FROM pyrepl.change")
+
+
 PLANTED = (
     "UPDATE auth_user SET email = 'x' WHERE id = 500",
     "UPDATE auth_userprofile SET goals = '' WHERE user_id = 600",
@@ -89,7 +126,8 @@ def test_each_kind_of_difference_changes_the_total(
     platform.execute(everybody)
     platform.deliver()
     ask = "SELECT pyrepl.digest_total(0, 10000, 7) AS total"
-    (mine,) = platform.rows("SELECT digests FROM pyrepl.truth_total_1(0, 10000, 7)")
+    here = "SELECT digests FROM pyrepl.truth_total_1(0, 10000, 7, '{}')"
+    (mine,) = platform.rows(here)
     (theirs,) = course.rows(ask)
     assert mine == theirs
     totals = [theirs]

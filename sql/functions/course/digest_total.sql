@@ -1,5 +1,5 @@
 -- What is here of users from p_first on and before p_last, as a single digest: as
--- digest_sums, without buckets, which take a third of its time.
+-- digest_sums, without buckets, which take a quarter of its time.
 CREATE OR REPLACE FUNCTION pyrepl.digest_total(
     p_first bigint, p_last bigint, p_seed bigint)
 RETURNS bytea
@@ -20,24 +20,28 @@ DECLARE
     p_users bigint[];
 BEGIN
     RETURN (
-        SELECT int8send(coalesce(bit_xor(hashint8extended(p.own, p_seed) # p.own), 0)
-            # coalesce(bit_xor(p.copy), 0))
+        SELECT int8send(bit_xor(p.digest))
         FROM (
-            SELECT {user_digest} AS own, NULL::bigint AS copy
-            FROM {user_table} r
-            WHERE {user_chosen}
+            SELECT coalesce(bit_xor(hashint8extended(r.own, p_seed) # r.own), 0)
+            FROM (
+                SELECT {user_digest} AS own FROM {user_table} r WHERE {user_chosen}
+                OFFSET 0) r
             UNION ALL
-            SELECT {profile_digest}, NULL
-            FROM {profile_table} r
-            WHERE {profile_chosen}
+            SELECT bit_xor(hashint8extended(r.own, p_seed) # r.own)
+            FROM (
+                SELECT {profile_digest} AS own FROM {profile_table} r
+                WHERE {profile_chosen}
+                OFFSET 0) r
             UNION ALL
-            SELECT {enrollment_digest}, NULL
-            FROM {enrollment_table} r
-            WHERE {enrollment_chosen}
+            SELECT bit_xor(hashint8extended(r.own, p_seed) # r.own)
+            FROM (
+                SELECT {enrollment_digest} AS own FROM {enrollment_table} r
+                WHERE {enrollment_chosen}
+                OFFSET 0) r
             UNION ALL
-            SELECT NULL, hashint8extended(r.user_id, p_seed - 1)
+            SELECT bit_xor(hashint8extended(r.user_id, p_seed - 1))
             FROM pyrepl.copy r
-            WHERE NOT r.erased AND {copy_chosen}) p);
+            WHERE NOT r.erased AND {copy_chosen}) p(digest));
 END
 $digest_total$;
 

@@ -38,6 +38,8 @@ AS $structure_rows$
         NULL, NULL, p.problem
     FROM (SELECT pyrepl.contract_problem() AS problem) p
     UNION ALL
+    SELECT 'version', 'server', 'current', NULL, current_setting('server_version_num'), NULL
+    UNION ALL
     -- what erase makes of the columns of a user depends on these
     SELECT 'column', a.attname, 'current', NULL,
         json_build_object('type', format_type(a.atttypid, -1), 'not_null', a.attnotnull,
