@@ -54,7 +54,7 @@ verify-load: $(STAMP) ## verify a hundred times while others write (TIMES=)
 bench: $(STAMP) ## measure against no replication and native, 40 minutes (ARGS=)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-peers: $(STAMP) ## measure pglogical and others that are installed (ARGS=)
+bench-peers: $(STAMP) ## measure pglogical, Bucardo and others that are installed (ARGS=)
 	$(BIN)/python -m benchmarks --peers $(ARGS)
 
 bench-verify: $(STAMP) ## time verify against COPY into md5sum and reladiff (ARGS=)

@@ -34,7 +34,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--rounds", type=int, default=Options.rounds)
     made.add_argument("--seconds", type=float, default=Options.seconds, help="of a run")
     made.add_argument("--users", type=int, default=Options.users)
-    made.add_argument("--peers", action="store_true", help="pglogical and others, too")
+    made.add_argument("--peers", action="store_true", help="pglogical, Bucardo, too")
     made.add_argument("--full", action="store_true", help="the sizes that take long")
     return made
 

@@ -1,6 +1,6 @@
 """The others on PostgreSQL 15: throughput and latency, against no replication and ours.
 
-pglogical where it is installed, and the semantics of the signal handlers
+pglogical and Bucardo where they are installed, and the semantics of the signal handlers
 of 2012 in present-day Django, where that is. What is missing is named and skipped.
 """
 
@@ -10,7 +10,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable
 
-from benchmarks import pgbench, pglogical, signals
+from benchmarks import bucardo, pgbench, pglogical, signals
 from benchmarks.contenders import Contender, ForeignTriggers, Native, Ours
 from benchmarks.figures import Figure, percentile, ratios
 from benchmarks.ground import Ground
@@ -19,6 +19,7 @@ from benchmarks.options import Options, main, told
 
 MISSING: dict[type[Contender], Callable[[Ground], str]] = {
     pglogical.Pglogical: pglogical.missing,
+    bucardo.Bucardo: bucardo.missing,
 }
 
 
