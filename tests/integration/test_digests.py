@@ -98,6 +98,17 @@ def test_a_column_differs_where_its_image_does(
         ]
 
 
+def test_bytes_have_one_hash_on_all_versions(platform: Platform) -> None:
+    if platform.connection.info.server_version < 180000:
+        pytest.skip("before 18 there is only the hash by way of a record")
+    hashes = "hash_record_extended(ROW(b)::record, s), hashbyteaextended(b, s)"
+    for ours, by_record in platform.rows(
+        f"SELECT {hashes} FROM unnest(ARRAY['', '\\x00', '\\x0001ff',"
+        " sha512('x') || sha512('y')]::bytea[]) b, generate_series(-3, 3) s"
+    ):
+        assert ours == by_record
+
+
 def test_functions_that_took_the_settings_of_their_session_would_tell_drift(
     course_cluster: Cluster, new_portal: NewPortal, new_course: NewCourse
 ) -> None:
