@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pyreplctl import courses, portal, structure, suitability, verification
+from pyreplctl import courses, portal, structure, verification
 from pyreplctl.config import Config
 from pyreplctl.db import connect, fetch
 from pyreplctl.expectations import Item
@@ -168,9 +168,6 @@ def look(
     """
     looking = looking or Looking()
     results = []
-    with connect(dsn, "the portal") as connection:
-        portal.require_installed(connection)
-        suitability.check_server(connection, "the portal")
     found = _structure(dsn, names, looking)
     if looking.data:
         results = verification.verify(

@@ -17,6 +17,7 @@ from pyreplctl import (
     links,
     portal,
     status,
+    suitability,
 )
 from pyreplctl.config import Config
 from pyreplctl.contracts import Contract
@@ -120,6 +121,7 @@ def verify(
     """
     with connect(dsn, "the portal") as connection:
         portal.require_installed(connection)
+        suitability.check_server(connection, "the portal")
         chosen = courses.numbers(connection, names)
         known = read(connection)
         found = _portal(connection, known, given)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from pyreplctl import comparing, courses, portal
+from pyreplctl import comparing, courses, portal, suitability
 from pyreplctl.comparing import Sides
 from pyreplctl.config import Config
 from pyreplctl.db import connect, fetch
@@ -119,6 +119,7 @@ def look_again(
 def _chosen(dsn: str, names: list[str]) -> dict[str, int]:
     with connect(dsn, "the portal") as connection:
         portal.require_installed(connection)
+        suitability.check_server(connection, "the portal")
         return courses.numbers(connection, names)
 
 

@@ -36,7 +36,8 @@ BEGIN
             SELECT r.{user_key}::bigint >> p_shift AS bucket, {user_digest} AS own,
                 hashint8extended(r.{user_key}, p_seed - 1) AS copy
             FROM {user_table} r
-            WHERE {user_chosen} AND r.{user_key}::bigint <> ALL (p_others)
+            WHERE {user_chosen}
+                AND (p_others = '{{}}' OR r.{user_key}::bigint <> ALL (p_others))
             OFFSET 0) r
         GROUP BY 1
         UNION ALL
@@ -44,7 +45,8 @@ BEGIN
         FROM (
             SELECT r.{profile_user}::bigint >> p_shift AS bucket, {profile_digest} AS own
             FROM {profile_table} r
-            WHERE {profile_chosen} AND r.{profile_user}::bigint <> ALL (p_others)
+            WHERE {profile_chosen}
+                AND (p_others = '{{}}' OR r.{profile_user}::bigint <> ALL (p_others))
             OFFSET 0) r
         GROUP BY 1
         UNION ALL

@@ -33,14 +33,16 @@ BEGIN
         FROM (
             SELECT {user_digest} AS own, hashint8extended(r.{user_key}, p_seed - 1) AS copy
             FROM {user_table} r
-            WHERE {user_chosen} AND r.{user_key}::bigint <> ALL (p_others)
+            WHERE {user_chosen}
+                AND (p_others = '{{}}' OR r.{user_key}::bigint <> ALL (p_others))
             OFFSET 0) r) u
     CROSS JOIN (
         SELECT bit_xor(hashint8extended(r.own, p_seed) # r.own) AS digest
         FROM (
             SELECT {profile_digest} AS own
             FROM {profile_table} r
-            WHERE {profile_chosen} AND r.{profile_user}::bigint <> ALL (p_others)
+            WHERE {profile_chosen}
+                AND (p_others = '{{}}' OR r.{profile_user}::bigint <> ALL (p_others))
             OFFSET 0) r) p
     CROSS JOIN (
         SELECT bit_xor(hashint8extended(r.own, p_seed) # r.own) AS digest,
