@@ -18,7 +18,7 @@ from pyreplctl.errors import Error
 
 KINDS = ("missing", "extra", "stale")  # a user counts as the first that applies
 LOCKED = 0.5  # seconds for which the second look may hold the delivery lock
-FIRST_LOOK = 200  # users in the first second look; the next takes what time allows
+FIRST_LOOK = 1000  # users in the first second look; the next takes what time allows
 MOST_LOOKED_AT = 5000
 
 

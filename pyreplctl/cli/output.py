@@ -49,6 +49,7 @@ SETTINGS = Settings()
 
 
 def _console(*, stderr: bool) -> Console:
+    # Late, and for colours, tables and progress only: rich takes long to load.
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -67,8 +68,12 @@ def _console(*, stderr: bool) -> Console:
 
 def talk(text: str, style: str | None = None) -> None:
     """Say something to the person at the terminal."""
-    if not SETTINGS.quiet:
+    if SETTINGS.quiet:
+        return
+    if style:
         _console(stderr=True).print(text, style=style)
+    else:
+        sys.stderr.write(f"{text}\n")
 
 
 def complain(message: str, hint: str | None) -> None:
@@ -85,9 +90,7 @@ def data(document: Any, lines: Iterable[str] = ()) -> None:
         text = json.dumps(document, default=_plain, indent=2, ensure_ascii=False)
         sys.stdout.write(f"{text}\n")
     else:
-        console = _console(stderr=False)
-        for line in lines:
-            console.print(line)
+        sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def prose(lines: Iterable[str]) -> None:
