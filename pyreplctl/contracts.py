@@ -317,7 +317,7 @@ def _chosen_users(column: sql.Composable) -> sql.Composed:
     """
     return sql.SQL(
         "CASE WHEN p_users IS NULL THEN {0} >= p_first AND {0} < p_last"
-        " ELSE {0} = ANY (p_users) END"
+        " ELSE {0} = ANY ((SELECT p_users)::bigint[]) END"
     ).format(column)
 
 

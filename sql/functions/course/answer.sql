@@ -14,7 +14,7 @@ DECLARE
 BEGIN
     IF NEW.shift IS NULL THEN
         NEW.rows := (
-            SELECT jsonb_agg(r)::text FROM pyrepl.digest_rows(NEW.users, NEW.seed) r);
+            SELECT json_agg(r)::text FROM pyrepl.digest_rows(NEW.users, NEW.seed) r);
     ELSIF NEW.sums AND NEW.shift = 63 THEN
         NEW.digests := pyrepl.digest_total(NEW.first, NEW.last, NEW.seed);
     ELSIF NEW.sums THEN

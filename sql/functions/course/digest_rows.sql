@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION pyrepl.digest_rows(p_users bigint[], p_seed bigint)
 RETURNS TABLE (user_id bigint, part text, key bigint, columns bigint[])
 LANGUAGE plpgsql
 STABLE
-SET plan_cache_mode = force_custom_plan
+SET plan_cache_mode = force_generic_plan
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
 SET datestyle = 'ISO, YMD'

@@ -13,26 +13,26 @@ SET row_security = off
 SET lock_timeout = '30s'
 AS $look_again$
 DECLARE
-    v_here jsonb;
-    v_there jsonb;
+    v_here json;
+    v_there json;
     v_pending bigint[];
 BEGIN
     PERFORM pg_advisory_xact_lock(1887007344, p_database);
     EXECUTE format($here$
-        SELECT (SELECT jsonb_agg(t) FROM pyrepl.truth_rows_%1$s($1, $2) t),
+        SELECT (SELECT json_agg(t) FROM pyrepl.truth_rows_%1$s($1, $2) t),
             ARRAY(SELECT p.user_id FROM pyrepl.pending_users(%1$s, $1) p)
         $here$, p_database) INTO v_here, v_pending USING p_users, p_seed;
     v_pending := v_pending || pyrepl.phantoms(p_database);
     EXECUTE format(
-        'UPDATE pyrepl.digest_%s d SET users = $1, seed = $2 RETURNING d.rows::jsonb',
+        'UPDATE pyrepl.digest_%s d SET users = $1, seed = $2 RETURNING d.rows::json',
         p_database) INTO v_there USING p_users, p_seed;
 
     RETURN QUERY
     WITH here AS MATERIALIZED (
-        SELECT * FROM jsonb_to_recordset(coalesce(v_here, '[]'))
+        SELECT * FROM json_to_recordset(coalesce(v_here, '[]'))
             r(user_id bigint, part text, key bigint, columns bigint[])
     ), there AS MATERIALIZED (
-        SELECT * FROM jsonb_to_recordset(coalesce(v_there, '[]'))
+        SELECT * FROM json_to_recordset(coalesce(v_there, '[]'))
             r(user_id bigint, part text, key bigint, columns bigint[])
     ), person AS MATERIALIZED (
         SELECT s.id, h.part AS expected, t.part IS NOT NULL AS copied,
