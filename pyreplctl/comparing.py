@@ -72,7 +72,8 @@ class Sides:
 
     def extent(self) -> tuple[int, int] | None:
         """Return the least and the greatest id there is anything of, if there is."""
-        row = fetch(self.here, "SELECT * FROM pyrepl.extent(%s)", self.number)[0]
+        # The session that will need the link to the course has it open then.
+        row = fetch(self.there, "SELECT * FROM pyrepl.extent(%s)", self.number)[0]
         return None if row["lowest"] is None else (row["lowest"], row["highest"])
 
 
