@@ -431,6 +431,11 @@ def database_slots(
         else sql.SQL("true")
     )
     slots["enrollment_kept"] = sql.SQL("h.course IS NOT NULL" if own else "true")
+    slots["enrollment_makes_member"] = (  # of those kept
+        sql.SQL("{}" if own else "{} AND h.course IS NOT NULL").format(
+            slots["enrollment_counts"]
+        )
+    )
     for part, alias in zip(PARTS, "upe", strict=True):
         slots[f"{part}_values"] = _listed(alias, contract.part(part))
         slots[f"{part}_types"] = _same_types(alias, contract.part(part))

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from pyreplctl import portal, schedules
+from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.output import SETTINGS, data, talk
-from pyreplctl.cli.setup import seconds
 from pyreplctl.db import connect
 from pyreplctl.errors import UsageError
 from pyreplctl.objects import Change

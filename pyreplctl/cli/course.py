@@ -39,6 +39,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def add_to(whole: typer.Typer) -> None:
+    """Add this module's commands, as a group."""
+    whole.add_typer(app, name="course")
+
+
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="The course database's name.")
 ]

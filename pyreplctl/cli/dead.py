@@ -20,6 +20,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def add_to(whole: typer.Typer) -> None:
+    """Add this module's commands, as a group."""
+    whole.add_typer(app, name="dead")
+
+
 # As wide as the column: what is beyond would be a number that no letter can have.
 _MOST = 2**63 - 1
 Numbers = Annotated[

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from pyreplctl import courses, deliveries, portal, status
+from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.output import SETTINGS, count, data, progress, talk
-from pyreplctl.cli.setup import seconds
 from pyreplctl.db import Connection, connect
 from pyreplctl.errors import NotDelivered, UsageError
 from pyreplctl.worker import Worker

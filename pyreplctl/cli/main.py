@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
@@ -12,25 +13,20 @@ import psycopg
 import typer
 
 from pyreplctl import __version__
-from pyreplctl.cli import clock, course, dead, delivery, demo, setup, verify, view
 from pyreplctl.cli.output import SETTINGS, complain
 from pyreplctl.errors import Error
 
-app = typer.Typer(
-    name="pyreplctl",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.add_typer(course.app, name="course")
-app.add_typer(dead.app, name="dead")
-for module in (setup, delivery, clock, view, verify, demo):
-    module.add_to(app)
-
+# The module that adds a command: the others are imported for the help alone.
+MODULES = {
+    **dict.fromkeys(("init", "install", "uninstall", "sql"), "setup"),
+    **dict.fromkeys(("backfill", "deliver", "run", "wait"), "delivery"),
+    **dict.fromkeys(("schedule", "unschedule"), "clock"),
+    **dict.fromkeys(("status", "explain"), "view"),
+    **{name: name for name in ("verify", "demo", "course", "dead")},
+}
 _FLAGS = ("--json", "--quiet", "--verbose", "--no-color")
 _VALUES = ("--portal", "--config")
+_WITH_VALUES = tuple(f"{name}=" for name in _VALUES)
 # Root of typer's own errors. Its place differs between versions of typer, its
 # descendant does not.
 _Misuse: type[Exception] = typer.BadParameter.__mro__[1]
@@ -43,7 +39,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Global options may also stand after the command.")
 def _global(
     portal: Annotated[
         str | None,
@@ -102,6 +97,24 @@ def _global(
     logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
+def application(command: str = "") -> typer.Typer:
+    """Return the application: with the module of one command, or with all."""
+    app = typer.Typer(
+        name="pyreplctl",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    epilog = "Global options may also stand after the command."
+    app.callback(epilog=epilog)(_global)
+    modules = [MODULES[command]] if command in MODULES else [*MODULES.values()]
+    for module in dict.fromkeys(modules):
+        importlib.import_module(f"pyreplctl.cli.{module}").add_to(app)
+    return app
+
+
 def ordered(arguments: list[str]) -> list[str]:
     """Put global options first, wherever they stand, up to a lone `--`.
 
@@ -114,9 +127,7 @@ def ordered(arguments: list[str]) -> list[str]:
     for argument in waiting:
         if argument == "--":
             rest += [argument, *waiting]
-        elif argument in _FLAGS or argument.startswith(
-            tuple(f"{name}=" for name in _VALUES)
-        ):
+        elif argument in _FLAGS or argument.startswith(_WITH_VALUES):
             first.append(argument)
         elif argument in _VALUES:
             first += [argument, *(value for value in [next(waiting, None)] if value)]
@@ -125,12 +136,24 @@ def ordered(arguments: list[str]) -> list[str]:
     return first + rest
 
 
+def _command(arguments: list[str]) -> str:
+    """Return what comes after the global options, which stand first."""
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument in _VALUES:
+            next(waiting, None)
+        elif argument not in _FLAGS and not argument.startswith(_WITH_VALUES):
+            return argument
+    return ""
+
+
 def main() -> None:
     """Run a command and end the process: 0 done, 1 failed, 2 usage, 3 action needed."""
     sys.exit(_run(ordered(sys.argv[1:])))
 
 
 def _run(arguments: list[str]) -> int:
+    app = application(_command(arguments))
     try:
         code = app(
             arguments or ["--help"], prog_name="pyreplctl", standalone_mode=False

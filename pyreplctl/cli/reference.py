@@ -9,7 +9,7 @@ from typing import Any
 
 import typer.main
 
-from pyreplctl.cli.main import app
+from pyreplctl.cli.main import application
 
 HEAD = """\
 # The command line
@@ -33,7 +33,7 @@ one JSON document. Passwords come from the connection string, `PGPASSWORD`,
 
 def text() -> str:
     """Return the whole page."""
-    root: Any = typer.main.get_command(app)
+    root: Any = typer.main.get_command(application())
     return "\n".join([HEAD, *_group(root, "pyreplctl", root=True)])
 
 

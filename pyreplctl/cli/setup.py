@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pyreplctl import courses, locking, portal, removal, schedules, showing
+from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.output import SETTINGS, complain, count, data, talk
 from pyreplctl.config import DEFAULT_FILE, EXAMPLE
 from pyreplctl.db import Connection, connect
@@ -167,21 +167,6 @@ def show_sql(
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         text = showing.statements(connection, config, side)
     data({"sql": text}, [text])
-
-
-def seconds(text: str) -> float:
-    """Return the seconds of "500ms", "2s", "1.5 min" or a bare number.
-
-    >>> seconds("500ms"), seconds("2s"), seconds("3")
-    (0.5, 2.0, 3.0)
-    """
-    units = {"ms": 0.001, "s": 1.0, "": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text)
-    if not match or match[2] not in units:
-        raise UsageError(
-            f"{text!r} is no length of time", hint='Write for example "2s" or "500ms".'
-        )
-    return float(match[1]) * units[match[2]]
 
 
 def _line(change: Change) -> str:

@@ -20,8 +20,8 @@ from pyreplctl import (
 )
 from pyreplctl.cli import findings
 from pyreplctl.cli.asked import Asked
+from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.output import SETTINGS, data, talk
-from pyreplctl.cli.setup import seconds
 from pyreplctl.config import Config
 from pyreplctl.db import connect
 from pyreplctl.errors import Error, UsageError

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import doctest
 import importlib
+from typing import Any
 
 import pytest
+import typer
 
-from pyreplctl.cli.main import ordered
+from pyreplctl.cli.durations import seconds
+from pyreplctl.cli.main import MODULES, application, ordered
 from pyreplctl.cli.output import narrow
-from pyreplctl.cli.setup import seconds
 from pyreplctl.errors import UsageError
 
 
@@ -60,9 +62,21 @@ def test_a_table_drops_what_is_usual_and_keeps_what_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["cli.main", "cli.output", "cli.setup", "runs", "sources"]
+    "module", ["cli.main", "cli.output", "cli.durations", "runs", "sources"]
 )
 def test_examples_in_docstrings(module: str) -> None:
     tested = doctest.testmod(importlib.import_module(f"pyreplctl.{module}"))
     assert tested.attempted
     assert not tested.failed
+
+
+def commands(app: typer.Typer) -> set[str]:
+    group: Any = typer.main.get_command(app)
+    return set(group.commands)
+
+
+def test_every_command_is_found_in_the_module_that_is_said_to_have_it() -> None:
+    assert commands(application()) == set(MODULES)
+    for command, module in MODULES.items():
+        beside = {name for name, where in MODULES.items() if where == module}
+        assert commands(application(command)) == beside

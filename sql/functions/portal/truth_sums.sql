@@ -55,7 +55,7 @@ BEGIN
         FROM (
             SELECT r.{enrollment_user}::bigint >> p_shift AS bucket,
                 {enrollment_digest} AS own,
-                CASE WHEN {enrollment_counts} AND h.course IS NOT NULL
+                CASE WHEN {enrollment_makes_member}
                     THEN hashint8extended(r.{enrollment_user}, p_seed - 1) END AS copy
             FROM {enrollment_table} r
             CROSS JOIN LATERAL (

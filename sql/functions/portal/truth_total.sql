@@ -49,7 +49,7 @@ BEGIN
             bit_xor(r.copy) AS copies
         FROM (
             SELECT {enrollment_digest} AS own,
-                CASE WHEN {enrollment_counts} AND h.course IS NOT NULL
+                CASE WHEN {enrollment_makes_member}
                     THEN hashint8extended(r.{enrollment_user}, p_seed - 1) END AS copy
             FROM {enrollment_table} r
             CROSS JOIN LATERAL (
