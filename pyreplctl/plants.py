@@ -148,7 +148,8 @@ STRUCTURE = (
         "portal",
         "DROP INDEX pyrepl.outbox_claim",
         "index outbox_claim of table outbox missing",
-        "CREATE INDEX outbox_claim ON pyrepl.outbox (database_id, priority, id)",
+        "CREATE INDEX outbox_claim ON pyrepl.outbox (database_id, priority, id)"
+        " WHERE id > 0",
     ),
     Damage(
         "a time-out of the link lost",

@@ -22,8 +22,13 @@ CREATE TABLE pyrepl.outbox (
     priority smallint NOT NULL CHECK (priority IN (0, 1)),
     at timestamptz NOT NULL
 );
-CREATE INDEX outbox_claim ON pyrepl.outbox (database_id, priority, id);
-CREATE INDEX outbox_coalesce ON pyrepl.outbox (database_id, priority, user_id, id);
+-- Each index has a condition that is always true, and that only its own looks state: those
+-- at the head of a queue say id > 0, those for users have a user. Once a vacuum has met an
+-- outbox of dead rows only, the planner takes either index for as good as the other. By the
+-- wrong one, a poll reads all that was ever delivered, or each pair routed all that waits.
+CREATE INDEX outbox_claim ON pyrepl.outbox (database_id, priority, id) WHERE id > 0;
+CREATE INDEX outbox_coalesce ON pyrepl.outbox (database_id, priority, user_id, id)
+    WHERE user_id IS NOT NULL;
 COMMENT ON TABLE pyrepl.outbox IS
     '(database, user) pairs whose dossier must be sent. Only route adds, under its lock, so ids commit in order.';
 

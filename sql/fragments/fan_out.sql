@@ -26,4 +26,4 @@ UNION ALL
 -- a delivery in hand may yet leave a copy that nothing else tells of
 SELECT o.database_id, o.user_id
 FROM pyrepl.outbox o
-WHERE t.users IS NULL AND t.courses IS NULL AND t.database_id IS NULL
+WHERE t.users IS NULL AND t.courses IS NULL AND t.database_id IS NULL AND o.id > 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import LiteralString
 
 import pytest
@@ -303,3 +304,115 @@ def test_a_poll_reads_no_dead_rows(platform: Platform, how: str) -> None:
     assert found["change"] >= CHANGES
     assert found["outbox"] >= PAIRS
     holder.rollback()
+
+
+STATISTICS: list[LiteralString] = [
+    "SELECT 'none were ever made'",
+    "ANALYZE pyrepl.outbox",
+    "VACUUM pyrepl.outbox",
+    "VACUUM ANALYZE pyrepl.outbox",
+]
+LOOKS: dict[str, LiteralString] = {
+    "route": "SELECT pyrepl.route()",
+    "due": "SELECT pyrepl.due()",
+    "deliver": "SELECT pyrepl.deliver(id) FROM pyrepl.database",
+}
+
+
+def looked(platform: Platform) -> Counter[str]:
+    """Return how many blocks and index entries of the outbox each look reads.
+
+    For ten users, in a session of its own: its plans are those of the statistics now.
+    It is given a backlog of 500 pairs after it has made them.
+    """
+    found: Counter[str] = Counter()
+    session = platform.session(autocommit=True)
+    write: LiteralString = "UPDATE auth_user SET email = email || 'x' WHERE id > %s"
+
+    def so_far() -> int:
+        session.execute("SELECT pg_stat_force_next_flush()")
+        session.execute("SELECT")  # numbers are told between statements
+        blocks: int = value(
+            platform.connection,
+            "SELECT heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read"
+            " FROM pg_statio_user_tables WHERE relname = 'outbox'",
+        )
+        return blocks + read(platform.connection)["outbox"]
+
+    def look(name: str, after: str = "") -> None:
+        before = so_far()
+        session.execute(LOOKS[name])
+        found[name + after] = so_far() - before
+
+    for _ in range(2):  # plans are made at first, and the mark moves
+        platform.execute("UPDATE pyrepl.outbox_mark SET saved_at = '-infinity'")
+        session.execute(write, (490,))
+        for name in LOOKS:
+            look(name)
+        look("due", ", nothing waits")
+    session.execute(write, (0,))
+    session.execute(LOOKS["route"])
+    session.execute(write, (490,))
+    look("route", ", behind a backlog")
+    session.close()
+    platform.deliver()
+    return found
+
+
+def heighten(platform: Platform, index: str, conditions: bool) -> None:
+    """Build the outbox's indexes again, one of them higher, so that it seems dearer."""
+    for name in ("outbox_claim", "outbox_coalesce"):
+        found: str = value(
+            platform.connection,
+            "SELECT pg_get_indexdef(%s::regclass)",
+            f"pyrepl.{name}",
+        )
+        definition, condition = found.split(" WHERE ")
+        fill = 10 if name == index else 90
+        platform.connection.execute(
+            f"DROP INDEX pyrepl.{name}; {definition} WITH (fillfactor = {fill})"
+            f" WHERE {condition if conditions else 'true'}".encode()
+        )
+
+
+@pytest.fixture
+def pinned(platform: Platform) -> Iterator[Platform]:
+    """A platform whose outbox has dead rows that no vacuum may remove."""
+    platform.course("c")
+    unanalysed(platform.connection)
+    populate(platform, 500)
+    platform.deliver()
+    holder = pin(platform, "snapshot")
+    for number in range(PAIRS // 500):
+        platform.execute("UPDATE auth_user SET email = %s", str(number))
+        platform.deliver()
+    yield platform
+    holder.rollback()
+
+
+@pytest.mark.parametrize("higher", ["outbox_claim", "outbox_coalesce"])
+def test_looks_read_what_waits_whatever_the_statistics_say(
+    pinned: Platform, higher: str
+) -> None:
+    heighten(pinned, higher, conditions=True)
+    for statement in STATISTICS:
+        pinned.connection.execute(statement)
+        found = looked(pinned)
+        assert max(found.values()) <= 200, (statement, found)
+        assert found["due, nothing waits"] <= 15, (statement, found)
+
+
+@pytest.mark.parametrize(
+    ("higher", "look", "least"),
+    [
+        ("outbox_claim", "due, nothing waits", 30),  # the blocks of PAIRS dead entries
+        ("outbox_coalesce", "route, behind a backlog", 10 * 490),
+    ],
+)
+def test_without_the_conditions_of_the_indexes_they_read_more(
+    pinned: Platform, higher: str, look: str, least: int
+) -> None:
+    """The negative control: the lower index is taken, whatever it is for."""
+    heighten(pinned, higher, conditions=False)
+    pinned.connection.execute("VACUUM ANALYZE pyrepl.outbox")
+    assert looked(pinned)[look] >= least

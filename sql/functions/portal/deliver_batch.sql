@@ -69,7 +69,7 @@ BEGIN
     outcome := CASE WHEN users > 0 THEN 'delivered'
         WHEN EXISTS (SELECT FROM pyrepl.outbox o
             WHERE o.database_id = p_database AND o.priority IN (0, 1)
-                AND o.id > pyrepl.outbox_mark_of(p_database, o.priority))
+                AND o.id > 0 AND o.id > pyrepl.outbox_mark_of(p_database, o.priority))
             THEN 'busy'
         WHEN EXISTS (SELECT FROM pyrepl.retry r
             WHERE r.database_id = p_database AND r.due_at <= clock_timestamp())

@@ -8,6 +8,7 @@ STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET enable_bitmapscan = off
 SET jit = off
 AS $due$
 BEGIN
@@ -29,10 +30,10 @@ BEGIN
             OR h.settle_at <= clock_timestamp()
             OR EXISTS (SELECT FROM pyrepl.outbox o
                 WHERE o.database_id = d.id AND o.priority = 0
-                    AND o.id > coalesce(lm.id, 0))
+                    AND o.id > 0 AND o.id > coalesce(lm.id, 0))
             OR EXISTS (SELECT FROM pyrepl.outbox o
                 WHERE o.database_id = d.id AND o.priority = 1
-                    AND o.id > coalesce(bm.id, 0))
+                    AND o.id > 0 AND o.id > coalesce(bm.id, 0))
             OR EXISTS (SELECT FROM pyrepl.retry r
                 WHERE r.database_id = d.id AND r.due_at <= clock_timestamp()));
 END

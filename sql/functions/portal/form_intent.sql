@@ -14,6 +14,7 @@ DECLARE
             AND (random() < 0.5 OR NOT EXISTS (
                 SELECT FROM pyrepl.outbox o
                 WHERE o.database_id = p_health.database_id AND o.priority IN (0, 1)
+                    AND o.id > 0
                     AND o.id > pyrepl.outbox_mark_of(o.database_id, o.priority)))
         -- in a blocked database any one may be the first that goes through
         ORDER BY CASE WHEN p_health.health = 'blocked' THEN random() END, r.due_at

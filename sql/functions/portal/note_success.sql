@@ -41,6 +41,7 @@ BEGIN
         coalesce((
             SELECT o.id - 1 FROM pyrepl.outbox o
             WHERE o.database_id = p_database.id AND o.priority = l.ordinality - 1
+                AND o.id > 0
                 AND o.id > pyrepl.outbox_mark_of(p_database.id, (l.ordinality - 1)::integer)
             ORDER BY o.id LIMIT 1), l.id), clock_timestamp()
     FROM unnest(p_last_ids) WITH ORDINALITY l(id, ordinality)
@@ -55,7 +56,7 @@ BEGIN
     IF p_database.state = 'backfilling' AND NOT EXISTS (
             SELECT FROM pyrepl.outbox o
             WHERE o.database_id = p_database.id AND o.priority IN (0, 1)
-                AND o.id > pyrepl.outbox_mark_of(p_database.id, o.priority))
+                AND o.id > 0 AND o.id > pyrepl.outbox_mark_of(p_database.id, o.priority))
         AND NOT EXISTS (
             SELECT FROM pyrepl.change c WHERE c.database_id = p_database.id)
         AND NOT EXISTS (

@@ -8,7 +8,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $pending_users$
     SELECT o.user_id FROM pyrepl.outbox o
-    WHERE o.database_id = p_database AND o.user_id = ANY (p_users)
+    WHERE o.database_id = p_database AND o.priority IN (0, 1) AND o.user_id = ANY (p_users)
     UNION
     SELECT r.user_id FROM pyrepl.retry r
     WHERE r.database_id = p_database AND r.user_id = ANY (p_users)

@@ -26,8 +26,9 @@ BEGIN
 
     -- Counted is what the scan found: a row that somebody deletes meanwhile is not taken.
     WITH seen AS MATERIALIZED (
-        SELECT d.ctid FROM pyrepl.change d
-        WHERE d.xid >= pg_snapshot_xmax(v_mark.snapshot) OR d.xid = ANY (v_xip)
+        SELECT d.ctid FROM pyrepl.change d WHERE d.xid = ANY (v_xip)
+        UNION ALL
+        SELECT d.ctid FROM pyrepl.change d WHERE d.xid >= pg_snapshot_xmax(v_mark.snapshot)
         LIMIT 5000
     ), taken AS (
         DELETE FROM pyrepl.change c

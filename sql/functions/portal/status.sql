@@ -37,7 +37,7 @@ AS $status$
     CROSS JOIN LATERAL (
         SELECT count(*) AS pairs, min(o.at) AS oldest
         FROM pyrepl.outbox o
-        WHERE o.database_id = d.id AND (
+        WHERE o.database_id = d.id AND o.id > 0 AND (
             o.priority = 0 AND o.id > pyrepl.outbox_mark_of(d.id, 0)
             OR o.priority = 1 AND o.id > pyrepl.outbox_mark_of(d.id, 1))) o
     ORDER BY d.name;

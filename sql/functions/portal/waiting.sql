@@ -14,8 +14,8 @@ AS $waiting$
                 SELECT r.priority, pyrepl.outbox_mark_of(d.id, r.priority) AS mark
                 FROM unnest('{0,1}'::integer[]) r(priority) OFFSET 0) m
             JOIN pyrepl.outbox o ON o.database_id = d.id AND o.priority = m.priority
-                AND o.id > m.mark AND o.id <= p_last
-            WHERE o.user_id = coalesce(p_user, o.user_id)
+                AND o.id > 0 AND o.id > m.mark AND o.id <= p_last
+            WHERE p_user IS NULL OR o.user_id = p_user
         ) + (
             SELECT count(*) FROM pyrepl.retry r
             WHERE r.database_id = d.id AND r.user_id = coalesce(p_user, r.user_id))
