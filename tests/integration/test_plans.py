@@ -308,8 +308,8 @@ def test_a_poll_reads_no_dead_rows(platform: Platform, how: str) -> None:
 
 STATISTICS: list[LiteralString] = [
     "SELECT 'none were ever made'",
-    "ANALYZE pyrepl.outbox",
     "VACUUM pyrepl.outbox",
+    "ANALYZE pyrepl.outbox",
     "VACUUM ANALYZE pyrepl.outbox",
 ]
 LOOKS: dict[str, LiteralString] = {
@@ -354,6 +354,9 @@ def looked(platform: Platform) -> Counter[str]:
     session.execute(LOOKS["route"])
     session.execute(write, (490,))
     look("route", ", behind a backlog")
+    platform.execute("UPDATE pyrepl.outbox_mark SET saved_at = '-infinity'")
+    look("deliver", ", of a backlog")
+    platform.execute("ANALYZE pyrepl.outbox")  # the next one begins with a backlog's
     session.close()
     platform.deliver()
     return found
@@ -386,6 +389,7 @@ def pinned(platform: Platform) -> Iterator[Platform]:
     for number in range(PAIRS // 500):
         platform.execute("UPDATE auth_user SET email = %s", str(number))
         platform.deliver()
+    platform.execute("UPDATE pyrepl.settings SET batch = 20")
     yield platform
     holder.rollback()
 
@@ -416,3 +420,12 @@ def test_without_the_conditions_of_the_indexes_they_read_more(
     heighten(pinned, higher, conditions=False)
     pinned.connection.execute("VACUUM ANALYZE pyrepl.outbox")
     assert looked(pinned)[look] >= least
+
+
+def test_with_bitmaps_a_batch_reads_the_whole_backlog(pinned: Platform) -> None:
+    """The negative control: all that waits, to send twenty of it."""
+    pinned.execute("ALTER FUNCTION pyrepl.deliver(integer) RESET enable_bitmapscan")
+    for statement in STATISTICS[:2]:
+        pinned.connection.execute(statement)
+        found = looked(pinned)
+    assert found["deliver, of a backlog"] >= 490

@@ -1,7 +1,6 @@
 -- Immediate delivery, in the writer's COMMIT: the dossiers that this transaction changed go
 -- to the databases that want them at once. Trigger of change, deferred; the first call does
--- it for all of the transaction's changes. What is not delivered here stays in change, and
--- a clock, or a later immediate delivery, sends it.
+-- it for all. What stays in change, a clock or a later immediate delivery sends.
 -- Dossiers are read after the users' locks were taken, in a younger snapshot: so of two
 -- writers of one user the later one sends what both have written. Deliver leaves users
 -- alone whose lock is taken: it might not see what this transaction is about to commit.
