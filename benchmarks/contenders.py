@@ -172,6 +172,13 @@ class Immediate(Ours):
     name = "pyreplctl, immediate"
     mode: Mode = "immediate"
 
+    def queued(self) -> int:
+        """Return how many dossiers have gone into the queue, ever."""
+        query = "SELECT coalesce(pg_sequence_last_value('pyrepl.outbox_id_seq'), 0)"
+        row = self.site.session().execute(query).fetchone()
+        assert row is not None
+        return int(row[0])
+
 
 class Native(Contender):
     """Logical replication with column lists: everybody to every course database."""

@@ -29,6 +29,7 @@ UPDATES = 200
 APART = 0.005
 RATE = 500.0
 TRANSACTIONS = 200
+WARMING = 20  # do not count
 COURSES = ("one", "two")
 _NEW_USER = """
     INSERT INTO auth_user (id, username, first_name, last_name, email, password,
@@ -153,11 +154,12 @@ KINDS: dict[str, Callable[[Connection, int], None]] = {
 
 
 def added(ground: Ground, options: Options) -> list[Figure]:
-    contenders: list[Contender] = [
-        *(Contender(ground), Immediate(ground), ForeignTriggers(ground))
-    ]
+    ours = Immediate(ground)
+    contenders: list[Contender] = [Contender(ground), ours, ForeignTriggers(ground)]
+    by_the_queue = []
     waited: dict[tuple[str, str], list[float]] = defaultdict(list)
     for turn in range(options.rounds + 1):
+        before = ours.queued()
         for contender in contenders[:: -1 if turn % 2 else 1]:
             contender.settle()
             contender.site.tidy()
@@ -167,18 +169,25 @@ def added(ground: Ground, options: Options) -> list[Figure]:
                     told(f"{contender.name}, {kind}: {median:.2f} ms")
                     if turn:
                         waited[contender.name, kind].append(median)
-    return [figure for kind in KINDS for figure in _costs(kind, contenders, waited)]
+        if turn:
+            by_the_queue.append(ours.queued() - before)
+    dossiers = len(KINDS) * len(COURSES) * (TRANSACTIONS + WARMING)
+    title = f"{ours.name}: dossiers that went by the queue"
+    return [
+        *(figure for kind in KINDS for figure in _costs(kind, contenders, waited)),
+        Figure(title, by_the_queue, remark=f"of {dossiers:,}"),
+    ]
 
 
 def _median(contender: Contender, deed: Callable[[Connection, int], None]) -> float:
     """Return the median of what a session waits, in milliseconds."""
     times = []
     with contender.site.open() as session:
-        for number in range(TRANSACTIONS + 20):
+        for number in range(TRANSACTIONS + WARMING):
             begun = time.perf_counter()
             deed(session, 1 + number * 97 % contender.site.users)
             times.append((time.perf_counter() - begun) * 1000)
-    return statistics.median(times[20:])
+    return statistics.median(times[WARMING:])
 
 
 def _costs(

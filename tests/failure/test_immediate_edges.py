@@ -236,6 +236,64 @@ def test_who_enrolls_while_the_course_is_being_registered_gets_there(
     assert other.users == [1]
 
 
+# A writer that meets a delivery from the queue.
+
+
+def write_during_a_delivery(
+    platform: Platform, pool: ThreadPoolExecutor, until_one_waits: bool
+) -> None:
+    """Let a session deliver, and another write user 1; end with the former."""
+    delivers, watches = platform.session(), platform.session(autocommit=True)
+    assert delivers.execute("SELECT outcome FROM pyrepl.deliver(1)").rowcount == 1
+    writer = writes(pool, platform, EDIT)
+    if until_one_waits:
+        until(lambda: stalls(watches) == 1)
+        delivers.commit()
+    writer.result()
+    delivers.rollback()
+
+
+def test_a_writer_waits_for_a_short_delivery(
+    immediate: Platform, course: Course, pool: ThreadPoolExecutor
+) -> None:
+    immediate.member(1, TOY)
+    # For as long as this test may take to see it.
+    immediate.execute(
+        "ALTER FUNCTION pyrepl.push_now(integer, bigint[]) SET lock_timeout = '20s'"
+    )
+    write_during_a_delivery(immediate, pool, until_one_waits=True)
+    assert course.user(1)["first_name"] == "new"
+    assert immediate.rows("SELECT FROM pyrepl.change") == []
+
+
+def test_a_writer_does_not_wait_for_a_long_delivery(
+    immediate: Platform, course: Course, pool: ThreadPoolExecutor
+) -> None:
+    immediate.member(1, TOY)
+    write_during_a_delivery(immediate, pool, until_one_waits=False)
+    assert course.user(1)["first_name"] == "First"
+    assert immediate.deliver() == {}
+    assert course.user(1)["first_name"] == "new"
+
+
+def test_control_a_writer_that_does_not_wait_goes_by_the_queue(
+    immediate: Platform, course: Course, pool: ThreadPoolExecutor
+) -> None:
+    immediate.member(1, TOY)
+    [(source,)] = immediate.rows(
+        "SELECT pg_get_functiondef('pyrepl.push_now'::regproc)"
+    )
+    waits = "PERFORM pg_advisory_xact_lock_shared(1887007344, p_database);"
+    assert waits in source
+    tries = "IF NOT pg_try_advisory_xact_lock_shared(1887007344, p_database) THEN"
+    immediate.connection.execute(
+        source.replace(waits, f"{tries} RETURN false; END IF;").encode()
+    )
+    write_during_a_delivery(immediate, pool, until_one_waits=False)
+    assert course.user(1)["first_name"] == "First"
+    assert immediate.deliver() == {}
+
+
 # One database's hanging COMMIT, and the others.
 
 

@@ -2,12 +2,16 @@
 -- delivery and is well. Returns whether they were delivered; never raises, but when the
 -- writer is cancelled. Whatever it raised, the queue finds out why; but where the link
 -- itself has failed, no writer tries for a while. Part of deliver_now.
+-- It waits for a delivery that is at work, but not for a long one: if it never did, one
+-- change that was queued would be delivered while the next is written, which then is
+-- queued, too, and so on for as long as anybody writes.
 -- Writes: health, outbox, and what send writes.
--- Locks: the database's advisory lock, shared: never waited for.
+-- Locks: the database's advisory lock, shared. No lock is waited for longer than 20 ms.
 CREATE OR REPLACE FUNCTION pyrepl.push_now(p_database integer, p_users bigint[])
 RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '20ms'
 AS $push_now$
 DECLARE
     v_database pyrepl.database;
@@ -15,9 +19,7 @@ DECLARE
     v_tids tid[];
 BEGIN
     BEGIN
-        IF NOT pg_try_advisory_xact_lock_shared(1887007344, p_database) THEN
-            RETURN false;
-        END IF;
+        PERFORM pg_advisory_xact_lock_shared(1887007344, p_database);
         -- Read under the lock: what decides may have changed.
         SELECT d.* INTO v_database FROM pyrepl.database d WHERE d.id = p_database;
         SELECT h.* INTO v_health FROM pyrepl.health h WHERE h.database_id = p_database;
