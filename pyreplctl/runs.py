@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -85,7 +85,7 @@ class Database:
             "error": self.error,
             "structure": [_plain(item) for item in self.items],
             **{name: self.number(name) for name in NUMBERS},
-            "examples": [asdict(each) for each in data.examples] if data else [],
+            "examples": [vars(each).copy() for each in data.examples] if data else [],
         }
 
 

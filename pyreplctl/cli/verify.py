@@ -261,6 +261,8 @@ def _repair(dsn: str, found: Run, asked: Asked) -> bool:
 
 
 def _write(dsn: str, found: Run, html: Path | None, junit: Path | None) -> None:
+    if junit is None and html is None:
+        return  # and import nothing
     from pyreplctl import reports
 
     if junit is not None:

@@ -64,13 +64,15 @@ def test_users_who_are_not_members_are_taken_away_from_the_total(
     assert [each.shift for each in asked] == [4, 63]
 
 
-def test_somebody_who_is_not_a_member_is_taken_away_wherever_it_is(
+def test_only_the_bucket_of_somebody_who_is_not_a_member_is_looked_at(
     platform: Platform, course: Course, asked: list[Asked]
 ) -> None:
+    """Of whom the first ids show nothing, in a database of one course."""
     forget(platform, course, 2500)
     (found,) = platform.verify().values()
     assert (found.ok, found.users, found.former) == (True, MEMBERS - 1, 0)
-    assert [each.shift for each in asked] == [4, 63]
+    assert [each.shift for each in asked] == [4, 63, 4, 0]
+    assert asked[-1].users == list(range(2496, 2512))
 
 
 def test_nobody_is_a_member_twice_who_is_enrolled_twice(

@@ -11,6 +11,7 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
 SET plan_cache_mode = force_custom_plan
+SET enable_sort = off -- of arrays the planner knows nothing
 SET jit = off
 SET datestyle = 'ISO, YMD'
 SET timezone = 'UTC'
@@ -41,8 +42,8 @@ BEGIN
         WHERE {copy_chosen}
     ), person AS NOT MATERIALIZED (
         SELECT p.id, bit_or(p.flag) AS flags,
-            bit_xor(hashint8extended(p.own, p_seed) # p.own) AS own,
-            bit_xor(hashint8extended(p.held, p_seed) # p.held) AS held
+            bit_xor(p.own) AS own,
+            bit_xor(p.held) AS held
         FROM piece p GROUP BY p.id
     ), bucket AS NOT MATERIALIZED (
         SELECT p.id >> p_shift AS number,

@@ -1,8 +1,9 @@
--- The rows that are here of these users, with one hash for each column (NULL: exempt).
+-- The rows that are here of these users, with one hash for each column, as the text of an
+-- array (NULL: exempt).
 -- Part 'copy' stands for an entry of the registry and has no columns. Of a copy that was
 -- erased only enrollments are returned, of local accounts nothing.
 CREATE OR REPLACE FUNCTION pyrepl.digest_rows(p_users bigint[], p_seed bigint)
-RETURNS TABLE (user_id bigint, part text, key bigint, columns bigint[])
+RETURNS TABLE (user_id bigint, part text, key bigint, columns text)
 LANGUAGE plpgsql
 STABLE
 SET plan_cache_mode = force_generic_plan
@@ -16,24 +17,27 @@ SET bytea_output = 'hex'
 AS $digest_rows$
 BEGIN
     RETURN QUERY
-    SELECT c.user_id, 'copy'::text, NULL::bigint, NULL::bigint[]
-    FROM pyrepl.copy c
-    WHERE c.user_id = ANY (p_users) AND NOT c.erased
+    WITH copied AS MATERIALIZED (
+        SELECT c.user_id, c.erased FROM pyrepl.copy c WHERE c.user_id = ANY (p_users)
+    )
+    SELECT c.user_id, 'copy'::text, NULL::bigint, NULL::text
+    FROM copied c
+    WHERE NOT c.erased
     UNION ALL
-    SELECT c.user_id, 'user', c.user_id, ARRAY[{user_hashes}]
-    FROM pyrepl.copy c
+    SELECT c.user_id, 'user', c.user_id, ARRAY[{user_hashes}]::text
+    FROM copied c
     JOIN {user_table} r ON r.{user_key} = c.user_id
-    WHERE c.user_id = ANY (p_users) AND NOT c.erased
+    WHERE NOT c.erased
     UNION ALL
-    SELECT c.user_id, 'profile', c.user_id, ARRAY[{profile_hashes}]
-    FROM pyrepl.copy c
+    SELECT c.user_id, 'profile', c.user_id, ARRAY[{profile_hashes}]::text
+    FROM copied c
     JOIN {profile_table} r ON r.{profile_user} = c.user_id
-    WHERE c.user_id = ANY (p_users) AND NOT c.erased
+    WHERE NOT c.erased
     UNION ALL
-    SELECT c.user_id, 'enrollment', r.{enrollment_key}::bigint, ARRAY[{enrollment_hashes}]
-    FROM pyrepl.copy c
-    JOIN {enrollment_table} r ON r.{enrollment_user} = c.user_id
-    WHERE c.user_id = ANY (p_users);
+    SELECT c.user_id, 'enrollment', r.{enrollment_key}::bigint,
+        ARRAY[{enrollment_hashes}]::text
+    FROM copied c
+    JOIN {enrollment_table} r ON r.{enrollment_user} = c.user_id;
 END
 $digest_rows$;
 

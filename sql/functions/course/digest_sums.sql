@@ -24,41 +24,28 @@ AS $digest_sums$
 DECLARE
     p_users bigint[];
 BEGIN
-    RETURN (WITH piece AS NOT MATERIALIZED (
-        SELECT r.bucket, bit_xor(hashint8extended(r.own, p_seed) # r.own) AS digest
+    RETURN (
+        SELECT string_agg(int8send(b.number) || int8send(b.digest), '' ORDER BY b.number)
+            FILTER (WHERE b.digest <> 0)
         FROM (
-            SELECT r.{user_key}::bigint >> p_shift AS bucket, {user_digest} AS own
-            FROM {user_table} r
-            WHERE {user_chosen}
-            OFFSET 0) r
-        GROUP BY 1
-        UNION ALL
-        SELECT r.bucket, bit_xor(hashint8extended(r.own, p_seed) # r.own)
-        FROM (
-            SELECT r.{profile_user}::bigint >> p_shift AS bucket, {profile_digest} AS own
-            FROM {profile_table} r
-            WHERE {profile_chosen}
-            OFFSET 0) r
-        GROUP BY 1
-        UNION ALL
-        SELECT r.bucket, bit_xor(hashint8extended(r.own, p_seed) # r.own)
-        FROM (
-            SELECT r.{enrollment_user}::bigint >> p_shift AS bucket,
-                {enrollment_digest} AS own
-            FROM {enrollment_table} r
-            WHERE {enrollment_chosen}
-            OFFSET 0) r
-        GROUP BY 1
-        UNION ALL
-        SELECT r.user_id >> p_shift, bit_xor(hashint8extended(r.user_id, p_seed - 1))
-        FROM pyrepl.copy r
-        WHERE NOT r.erased AND {copy_chosen}
-        GROUP BY 1
-    )
-    SELECT string_agg(int8send(b.number) || int8send(b.digest), '' ORDER BY b.number)
-        FILTER (WHERE b.digest <> 0)
-    FROM (
-        SELECT p.bucket, bit_xor(p.digest) FROM piece p GROUP BY 1) b(number, digest));
+            SELECT p.bucket, bit_xor(p.digest)
+            FROM (
+                SELECT r.{user_key}::bigint >> p_shift, {user_digest}
+                FROM {user_table} r
+                WHERE {user_chosen}
+                UNION ALL
+                SELECT r.{profile_user}::bigint >> p_shift, {profile_digest}
+                FROM {profile_table} r
+                WHERE {profile_chosen}
+                UNION ALL
+                SELECT r.{enrollment_user}::bigint >> p_shift, {enrollment_digest}
+                FROM {enrollment_table} r
+                WHERE {enrollment_chosen}
+                UNION ALL
+                SELECT r.user_id >> p_shift, hashint8extended(r.user_id, p_seed - 1)
+                FROM pyrepl.copy r
+                WHERE NOT r.erased AND {copy_chosen}) p(bucket, digest)
+            GROUP BY 1) b(number, digest));
 END
 $digest_sums$;
 

@@ -22,22 +22,17 @@ BEGIN
     RETURN (
         SELECT int8send(bit_xor(p.digest))
         FROM (
-            SELECT coalesce(bit_xor(hashint8extended(r.own, p_seed) # r.own), 0)
-            FROM (
-                SELECT {user_digest} AS own FROM {user_table} r WHERE {user_chosen}
-                OFFSET 0) r
+            SELECT coalesce(bit_xor({user_digest}), 0)
+            FROM {user_table} r
+            WHERE {user_chosen}
             UNION ALL
-            SELECT bit_xor(hashint8extended(r.own, p_seed) # r.own)
-            FROM (
-                SELECT {profile_digest} AS own FROM {profile_table} r
-                WHERE {profile_chosen}
-                OFFSET 0) r
+            SELECT bit_xor({profile_digest})
+            FROM {profile_table} r
+            WHERE {profile_chosen}
             UNION ALL
-            SELECT bit_xor(hashint8extended(r.own, p_seed) # r.own)
-            FROM (
-                SELECT {enrollment_digest} AS own FROM {enrollment_table} r
-                WHERE {enrollment_chosen}
-                OFFSET 0) r
+            SELECT bit_xor({enrollment_digest})
+            FROM {enrollment_table} r
+            WHERE {enrollment_chosen}
             UNION ALL
             SELECT bit_xor(hashint8extended(r.user_id, p_seed - 1))
             FROM pyrepl.copy r

@@ -30,10 +30,10 @@ BEGIN
     RETURN QUERY
     WITH here AS MATERIALIZED (
         SELECT * FROM json_to_recordset(coalesce(v_here, '[]'))
-            r(user_id bigint, part text, key bigint, columns bigint[])
+            r(user_id bigint, part text, key bigint, columns text)
     ), there AS MATERIALIZED (
         SELECT * FROM json_to_recordset(coalesce(v_there, '[]'))
-            r(user_id bigint, part text, key bigint, columns bigint[])
+            r(user_id bigint, part text, key bigint, columns text)
     ), person AS MATERIALIZED (
         SELECT s.id, h.part AS expected, t.part IS NOT NULL AS copied,
             s.id = ANY (v_pending) AS pending
@@ -44,7 +44,8 @@ BEGIN
         SELECT coalesce(h.user_id, t.user_id) AS user_id,
             CASE WHEN t.user_id IS NULL THEN 'missing' WHEN h.user_id IS NULL THEN 'extra'
                 ELSE 'stale' END AS kind,
-            coalesce(h.part, t.part) AS part, h.columns AS here, t.columns AS there
+            coalesce(h.part, t.part) AS part, h.columns::bigint[] AS here,
+            t.columns::bigint[] AS there
         FROM (SELECT * FROM here WHERE here.columns IS NOT NULL) h
         FULL JOIN (SELECT * FROM there WHERE there.columns IS NOT NULL) t
             ON t.user_id = h.user_id AND t.part = h.part AND t.key = h.key

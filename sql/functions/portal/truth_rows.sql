@@ -1,9 +1,9 @@
 -- The rows that one course database should hold of these users, with one hash for each
--- column (NULL: exempt). Part 'copy' is a user of whom a copy should be there, and has
--- no columns; counts says whether the user is a member. Made for each database, in its
+-- column, as the text of an array (NULL: exempt). Part 'member' or 'former' is a user of
+-- whom a copy should be there, and has no columns. Made for each database, in its
 -- contract; verify compares it with the course's digest_rows.
 CREATE OR REPLACE FUNCTION pyrepl.{truth_rows}(p_users bigint[], p_seed bigint)
-RETURNS TABLE (user_id bigint, part text, key bigint, columns bigint[])
+RETURNS TABLE (user_id bigint, part text, key bigint, columns text)
 LANGUAGE plpgsql
 STABLE
 SET plan_cache_mode = force_custom_plan
@@ -17,41 +17,41 @@ SET bytea_output = 'hex'
 AS $truth_rows$
 BEGIN
     RETURN QUERY
-    WITH person AS MATERIALIZED (
-        SELECT i.id, u.{user_key} IS NOT NULL AS here, p.user_id IS NOT NULL AS placed,
-            EXISTS (
-                SELECT FROM (
-                    SELECT * FROM {enrollment_table} o
-                    WHERE o.{enrollment_user} = i.id OFFSET 0) r
-                JOIN pyrepl.hosting h ON h.course = r.{enrollment_course}
-                WHERE h.database_id = {database} AND h.active AND {enrollment_counts})
-                AS member
+    WITH enrolled AS MATERIALIZED (
+        SELECT r.{enrollment_user}::bigint AS id, r.{enrollment_key}::bigint AS key,
+            h.course IS NOT NULL AND {enrollment_counts} AS counts,
+            ARRAY[{enrollment_hashes}]::text AS columns
+        FROM {enrollment_table} r
+        LEFT JOIN pyrepl.hosting h ON h.course = r.{enrollment_course}
+            AND h.database_id = {database} AND h.active
+        WHERE r.{enrollment_user} = ANY (p_users) AND {enrollment_kept}
+    ), person AS MATERIALIZED (
+        SELECT i.id, r.{user_key} IS NOT NULL AS here, p.user_id IS NOT NULL AS placed,
+            i.id IN (SELECT e.id FROM enrolled e WHERE e.counts) AS member,
+            ARRAY[{user_hashes}]::text AS columns
         FROM unnest(p_users) i(id)
-        LEFT JOIN {user_table} u ON u.{user_key} = i.id
+        LEFT JOIN {user_table} r ON r.{user_key} = i.id
         LEFT JOIN pyrepl.placement p ON p.user_id = i.id AND p.database_id = {database}
     )
     SELECT i.id, CASE WHEN i.member THEN 'member' ELSE 'former' END, NULL::bigint,
-        NULL::bigint[]
+        NULL::text
     FROM person i
     WHERE i.here AND i.member OR i.placed
         AND CASE WHEN i.here THEN {former_stays} ELSE {deleted_stays} END
     UNION ALL
-    SELECT i.id, 'user', i.id, ARRAY[{user_hashes}]
+    SELECT i.id, 'user', i.id, i.columns
     FROM person i
-    JOIN {user_table} r ON r.{user_key} = i.id
-    WHERE i.member
+    WHERE i.here AND i.member
     UNION ALL
-    SELECT i.id, 'profile', i.id, ARRAY[{profile_hashes}]
+    SELECT i.id, 'profile', i.id, ARRAY[{profile_hashes}]::text
     FROM person i
     JOIN {profile_table} r ON r.{profile_user} = i.id
-    WHERE i.member AND i.here
+    WHERE i.here AND i.member
     UNION ALL
-    SELECT i.id, 'enrollment', r.{enrollment_key}::bigint, ARRAY[{enrollment_hashes}]
+    SELECT i.id, 'enrollment', e.key, e.columns
     FROM person i
-    JOIN {enrollment_table} r ON r.{enrollment_user} = i.id
-    LEFT JOIN pyrepl.hosting h ON h.course = r.{enrollment_course}
-        AND h.database_id = {database} AND h.active
-    WHERE i.here AND (i.member OR i.placed) AND {enrollment_kept};
+    JOIN enrolled e ON e.id = i.id
+    WHERE i.here AND (i.member OR i.placed);
 END
 $truth_rows$;
 

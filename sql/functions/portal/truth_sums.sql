@@ -2,12 +2,14 @@
 -- if there are copies of members only: 16 bytes (bucket, XOR of hashes) for each bucket
 -- of 2^p_shift ids. Where users have left or the course has accounts of its own it
 -- differs from the course's digest_sums although all is well; truth tells. In return it
--- reads each table as it lies, and gathers nothing by user. p_others: users who are not
--- members. Parity: 0 if every other user has an odd number of enrollments that count.
+-- reads each table as it lies, and gathers nothing by user.
+-- p_others: users who are not members, and everybody else is. NULL where that is not
+-- known: then an enrollment that counts stands for a member, so that the bucket of
+-- somebody without one differs, or with two.
 -- Made for each database, in its contract.
 CREATE OR REPLACE FUNCTION pyrepl.{truth_sums}(
     p_first bigint, p_last bigint, p_shift integer, p_seed bigint, p_others bigint[],
-    OUT members bigint, OUT parity bigint, OUT digests bytea)
+    OUT members bigint, OUT digests bytea)
 LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
@@ -29,49 +31,36 @@ DECLARE
         SELECT h.course FROM pyrepl.hosting h
         WHERE h.database_id = {database} AND h.active);
 BEGIN
-    WITH piece AS NOT MATERIALIZED (
-        SELECT r.bucket, count(*) AS members, bit_xor(r.copy) AS copies,
-            bit_xor(hashint8extended(r.own, p_seed) # r.own # r.copy) AS digest
+    SELECT coalesce(sum(b.members), 0),
+        string_agg(int8send(b.number) || int8send(b.digest), '' ORDER BY b.number)
+            FILTER (WHERE b.digest <> 0)
+    INTO members, digests
+    FROM (
+        SELECT p.bucket, count(p.copy), bit_xor(p.digest # coalesce(p.copy, 0))
         FROM (
-            SELECT r.{user_key}::bigint >> p_shift AS bucket, {user_digest} AS own,
-                hashint8extended(r.{user_key}, p_seed - 1) AS copy
+            SELECT r.{user_key}::bigint >> p_shift, CASE WHEN p_others IS NOT NULL
+                THEN hashint8extended(r.{user_key}, p_seed - 1) END, {user_digest}
             FROM {user_table} r
             WHERE {user_chosen}
-                AND (p_others = '{{}}' OR r.{user_key}::bigint <> ALL (p_others))
-            OFFSET 0) r
-        GROUP BY 1
-        UNION ALL
-        SELECT r.bucket, 0, NULL, bit_xor(hashint8extended(r.own, p_seed) # r.own)
-        FROM (
-            SELECT r.{profile_user}::bigint >> p_shift AS bucket, {profile_digest} AS own
+                AND (coalesce(p_others, '{{}}') = '{{}}'
+                    OR r.{user_key}::bigint <> ALL (p_others))
+            UNION ALL
+            SELECT r.{profile_user}::bigint >> p_shift, NULL, {profile_digest}
             FROM {profile_table} r
             WHERE {profile_chosen}
-                AND (p_others = '{{}}' OR r.{profile_user}::bigint <> ALL (p_others))
-            OFFSET 0) r
-        GROUP BY 1
-        UNION ALL
-        SELECT r.bucket, 0, bit_xor(r.copy),
-            bit_xor(hashint8extended(r.own, p_seed) # r.own)
-        FROM (
-            SELECT r.{enrollment_user}::bigint >> p_shift AS bucket,
-                {enrollment_digest} AS own,
-                CASE WHEN {enrollment_makes_member}
-                    THEN hashint8extended(r.{enrollment_user}, p_seed - 1) END AS copy
+                AND (coalesce(p_others, '{{}}') = '{{}}'
+                    OR r.{profile_user}::bigint <> ALL (p_others))
+            UNION ALL
+            SELECT r.{enrollment_user}::bigint >> p_shift,
+                CASE WHEN p_others IS NULL AND {enrollment_makes_member}
+                    THEN hashint8extended(r.{enrollment_user}, p_seed - 1) END,
+                {enrollment_digest}
             FROM {enrollment_table} r
             CROSS JOIN LATERAL (
                 SELECT CASE WHEN r.{enrollment_course} = ANY (v_courses) THEN '' END)
                 h(course)
-            WHERE {enrollment_chosen} AND {enrollment_kept}
-            OFFSET 0) r
-        GROUP BY 1
-    )
-    SELECT coalesce(sum(b.members), 0), coalesce(bit_xor(b.copies), 0),
-        string_agg(int8send(b.number) || int8send(b.digest), '' ORDER BY b.number)
-            FILTER (WHERE b.digest <> 0)
-    INTO members, parity, digests
-    FROM (
-        SELECT p.bucket, sum(p.members), bit_xor(p.copies), bit_xor(p.digest)
-        FROM piece p GROUP BY 1) b(number, members, copies, digest);
+            WHERE {enrollment_chosen} AND {enrollment_kept}) p(bucket, copy, digest)
+        GROUP BY 1) b(number, members, digest);
 END
 $truth_sums$;
 

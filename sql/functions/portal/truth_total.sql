@@ -3,7 +3,7 @@
 -- a quarter of its time. Made for each database, in its contract.
 CREATE OR REPLACE FUNCTION pyrepl.{truth_total}(
     p_first bigint, p_last bigint, p_seed bigint, p_others bigint[],
-    OUT members bigint, OUT parity bigint, OUT digests bytea)
+    OUT members bigint, OUT digests bytea)
 LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
@@ -23,40 +23,32 @@ DECLARE
         SELECT h.course FROM pyrepl.hosting h
         WHERE h.database_id = {database} AND h.active);
 BEGIN
-    SELECT u.members, coalesce(u.copies, 0) # coalesce(e.copies, 0),
-        int8send(coalesce(u.digest # u.copies, 0)
-            # coalesce(p.digest, 0) # coalesce(e.digest, 0))
-    INTO members, parity, digests
+    SELECT sum(p.members), int8send(bit_xor(p.digest) # coalesce(bit_xor(p.copies), 0))
+    INTO members, digests
     FROM (
-        SELECT count(*) AS members, bit_xor(r.copy) AS copies,
-            bit_xor(hashint8extended(r.own, p_seed) # r.own) AS digest
-        FROM (
-            SELECT {user_digest} AS own, hashint8extended(r.{user_key}, p_seed - 1) AS copy
-            FROM {user_table} r
-            WHERE {user_chosen}
-                AND (p_others = '{{}}' OR r.{user_key}::bigint <> ALL (p_others))
-            OFFSET 0) r) u
-    CROSS JOIN (
-        SELECT bit_xor(hashint8extended(r.own, p_seed) # r.own) AS digest
-        FROM (
-            SELECT {profile_digest} AS own
-            FROM {profile_table} r
-            WHERE {profile_chosen}
-                AND (p_others = '{{}}' OR r.{profile_user}::bigint <> ALL (p_others))
-            OFFSET 0) r) p
-    CROSS JOIN (
-        SELECT bit_xor(hashint8extended(r.own, p_seed) # r.own) AS digest,
-            bit_xor(r.copy) AS copies
-        FROM (
-            SELECT {enrollment_digest} AS own,
-                CASE WHEN {enrollment_makes_member}
-                    THEN hashint8extended(r.{enrollment_user}, p_seed - 1) END AS copy
-            FROM {enrollment_table} r
-            CROSS JOIN LATERAL (
-                SELECT CASE WHEN r.{enrollment_course} = ANY (v_courses) THEN '' END)
-                h(course)
-            WHERE {enrollment_chosen} AND {enrollment_kept}
-            OFFSET 0) r) e;
+        SELECT count(c.copy), bit_xor(c.copy), coalesce(bit_xor({user_digest}), 0)
+        FROM {user_table} r
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN p_others IS NOT NULL
+                THEN hashint8extended(r.{user_key}, p_seed - 1) END) c(copy)
+        WHERE {user_chosen}
+            AND (coalesce(p_others, '{{}}') = '{{}}'
+                OR r.{user_key}::bigint <> ALL (p_others))
+        UNION ALL
+        SELECT 0, NULL, bit_xor({profile_digest})
+        FROM {profile_table} r
+        WHERE {profile_chosen}
+            AND (coalesce(p_others, '{{}}') = '{{}}'
+                OR r.{profile_user}::bigint <> ALL (p_others))
+        UNION ALL
+        SELECT count(c.copy), bit_xor(c.copy), bit_xor({enrollment_digest})
+        FROM {enrollment_table} r
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN r.{enrollment_course} = ANY (v_courses) THEN '' END) h(course)
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN p_others IS NULL AND {enrollment_makes_member}
+                THEN hashint8extended(r.{enrollment_user}, p_seed - 1) END) c(copy)
+        WHERE {enrollment_chosen} AND {enrollment_kept}) p(members, copies, digest);
 END
 $truth_total$;
 
