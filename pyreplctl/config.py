@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pyreplctl.errors import UsageError
+from pyreplctl.keys import Name, mistakes
 
 DEFAULT_FILE = Path("pyreplctl.toml")
 _MEND = '"pyreplctl init FILE" writes an example with every key explained.'
@@ -31,25 +31,23 @@ USER_COLUMNS = (
     "date_joined",
 )
 
-Name = Annotated[str, Field(min_length=1, max_length=63)]
 Guard = Literal["reject", "warn", "off"]
 Mode = Literal["queued", "immediate"]
+_QualifiedName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r'^[^".]+\.[^".]+$', description='a table is named "schema.table"'
+    ),
+]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
 
 
-class _Table(_Model):
-    name: str
+class _Table(_Keys, frozen=True):
+    name: _QualifiedName
     key: Name = "id"
-
-    @field_validator("name")
-    @classmethod
-    def _qualified(cls, name: str) -> str:
-        if not re.fullmatch(r'[^".]+\.[^".]+', name):
-            raise ValueError('a table is named "schema.table"')
-        return name
 
     @property
     def identifier(self) -> sql.Identifier:
@@ -57,32 +55,32 @@ class _Table(_Model):
         return sql.Identifier(*self.name.split("."))
 
 
-class UserTable(_Table):
+class UserTable(_Table, frozen=True):
     """The table of accounts, and the columns that courses get."""
 
-    name: str = "public.auth_user"
+    name: _QualifiedName = "public.auth_user"
     columns: tuple[Name, ...] = USER_COLUMNS
 
 
-class ProfileTable(_Table):
+class ProfileTable(_Table, frozen=True):
     """The table with at most one row a user."""
 
-    name: str = "public.auth_userprofile"
+    name: _QualifiedName = "public.auth_userprofile"
     user: Name = "user_id"
     columns: Literal["all"] | tuple[Name, ...] = "all"
 
 
-class EnrollmentTable(_Table):
+class EnrollmentTable(_Table, frozen=True):
     """The table that makes a user a member of a course."""
 
-    name: str = "public.student_courseenrollment"
+    name: _QualifiedName = "public.student_courseenrollment"
     user: Name = "user_id"
     course: Name = "course_id"
     columns: Literal["all"] | tuple[Name, ...] = "all"
     active: Name | None = None
 
 
-class Tables(_Model):
+class Tables(_Keys, frozen=True):
     """The three tables."""
 
     user: UserTable = UserTable()
@@ -90,7 +88,7 @@ class Tables(_Model):
     enrollment: EnrollmentTable = EnrollmentTable()
 
 
-class Policy(_Model):
+class Policy(_Keys, frozen=True):
     """What a course database holds, and what becomes of those who leave."""
 
     enrollments: Literal["own", "all"] = "own"
@@ -100,20 +98,20 @@ class Policy(_Model):
     guard_exempt: tuple[Name, ...] = ("last_login",)
 
 
-class Delivery(_Model):
+class Delivery(_Keys, frozen=True):
     """How dossiers are sent."""
 
     mode: Mode = "queued"
-    batch: int = Field(default=2000, ge=1, le=100_000)
+    batch: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 2000
 
 
-class Portal(_Model):
+class Portal(_Keys, frozen=True):
     """Where the portal is."""
 
     dsn: str | None = None
 
 
-class Config(_Model):
+class Config(_Keys, frozen=True):
     """The whole of pyreplctl.toml; every key has a default."""
 
     portal: Portal = Portal()
@@ -131,7 +129,7 @@ def load(path: Path | None = None) -> Config:
         return Config()
     path = path or DEFAULT_FILE
     try:
-        return Config.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(
             f"cannot read the configuration {path}: {error.strerror}",
@@ -139,9 +137,9 @@ def load(path: Path | None = None) -> Config:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no TOML: {error}", hint=_MEND) from error
-    except ValidationError as error:
-        text = f"{path}: " + "; ".join(_sentences(error))
-        raise UsageError(text, hint=_MEND) from error
+    if wrong := mistakes(Config, given):
+        raise UsageError(f"{path}: {'; '.join(wrong)}", hint=_MEND)
+    return msgspec.convert(given, Config)
 
 
 def portal_dsn(given: str | None, config: Config) -> str:
@@ -154,30 +152,6 @@ def portal_dsn(given: str | None, config: Config) -> str:
             "in pyreplctl.toml.",
         )
     return dsn
-
-
-def _sentences(error: ValidationError) -> list[str]:
-    found = []
-    for problem in error.errors():
-        place = [str(part) for part in problem["loc"]]
-        if problem["type"] == "extra_forbidden":
-            allowed = _allowed(place[:-1])
-            text = f"unknown key; allowed here: {allowed}"
-        elif problem["type"] == "value_error":
-            text = str(problem["ctx"]["error"])
-        else:
-            text = f"{problem['msg']} (got {problem['input']!r})"
-        found.append(f"{'.'.join(place)}: {text}")
-    return found
-
-
-def _allowed(place: list[str]) -> str:
-    model: type[BaseModel] = Config
-    for part in place:
-        inner = model.model_fields[part].annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
-    return ", ".join(model.model_fields)
 
 
 EXAMPLE = """\

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import LiteralString
 
+import msgspec
 from psycopg import sql
 
 from pyreplctl import (
@@ -187,7 +188,8 @@ def bring_migrations(connection: Connection, side: str) -> list[Change]:
 
 
 def _settings(connection: Connection, config: Config) -> list[Change]:
-    kept = config.model_dump_json(include={"tables", "policy"})
+    same = {"tables": config.tables, "policy": config.policy}
+    kept = msgspec.json.encode(same).decode()
     row = connection.execute(
         "SELECT version = %s AND configuration = %s::jsonb AND batch = %s"
         " FROM pyrepl.settings",

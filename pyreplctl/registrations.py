@@ -7,25 +7,21 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import msgspec
 
 from pyreplctl.config import Guard, Mode
 from pyreplctl.errors import UsageError
+from pyreplctl.keys import mistakes
 from pyreplctl.registration import Request
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     dsn: str
     courses: tuple[str, ...]
     link: str | None = None
     delivery: Mode | None = None
     guard: Guard | None = None
-
-
-_MESSAGES = {"missing": "is missing", "extra_forbidden": "is no key of a database"}
 
 
 def requests(
@@ -60,16 +56,12 @@ def requests(
         )
     found = []
     for place, row in _rows(file):
-        try:
-            parsed = _Row.model_validate(row)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            key = ".".join(str(part) for part in problem["loc"])
-            text = _MESSAGES.get(problem["type"], problem["msg"])
+        if wrong := mistakes(_Row, row):
             raise UsageError(
-                f"{file}, {place}: {key}: {text}",
-                hint=f"The keys are {', '.join(_Row.model_fields)}.",
-            ) from error
+                f"{file}, {place}: {'; '.join(wrong)}",
+                hint=f"The keys are {', '.join(_Row.__struct_fields__)}.",
+            )
+        parsed = msgspec.convert(row, _Row)
         if not parsed.courses:
             raise UsageError(
                 f"{file}, {place}: courses: no course key",

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from pyreplctl import (
     __version__,
     contracts,
@@ -167,7 +169,7 @@ def read(connection: Connection) -> Known:
     settings = next(row for row in rows if row.kind == "settings")
     return Known(
         rows=rows,
-        config=Config.model_validate_json(settings.held or "{}"),
+        config=msgspec.json.decode(settings.held or "{}", type=Config),
         agreements={each.id: each for each in agreed},
         contracts={n: contracts.from_rows(listed) for n, listed in columns.items()},
     )
@@ -214,8 +216,8 @@ def _settings(known: Known, given: Config | None) -> Item:
         said = f"installed by version {row.source}, this is {__version__}"
         return Item.wrong("settings", "outdated", said, _INSTALL)
     if given is not None:
-        same = {"tables", "policy"}
-        if given.model_dump(include=same) != known.config.model_dump(include=same):
+        installed = known.config
+        if (given.tables, given.policy) != (installed.tables, installed.policy):
             return Item.wrong(
                 "settings",
                 "outdated",

@@ -244,7 +244,7 @@ def test_an_installation_newer_than_the_program(cli: Cli, platform: Platform) ->
             '[policy]\non_unenroll = "drop"\n',
             ("policy.on_unenroll", "'keep'", "'drop'"),
         ),
-        ("[delivery]\nbatch = 0\n", ("delivery.batch", "greater than or equal to 1")),
+        ("[delivery]\nbatch = 0\n", ("delivery.batch", "expected int >= 1")),
         ('[tables.user]\nname = "auth_user"\n', ("tables.user.name", "schema.table")),
         ("[tables.user\n", ("pyreplctl.toml is no TOML", "line 1")),
     ],

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -298,7 +299,7 @@ def test_whatever_happens_each_course_ends_with_what_it_must_hold(
     immediate: Platform, on_unenroll: str, on_user_delete: str, at_once: str | None
 ) -> None:
     policy = {"on_unenroll": on_unenroll, "on_user_delete": on_user_delete}
-    immediate.config = Config.model_validate({"policy": policy})
+    immediate.config = msgspec.convert({"policy": policy}, Config)
     portal.install(immediate.dsn, immediate.config)
     examples = int(os.environ.get("MODEL_EXAMPLES", "8"))
     run(World.made(immediate, at_once), max_examples=examples)

@@ -10,8 +10,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Literal, LiteralString, get_args
+from typing import Literal, LiteralString, get_args, get_type_hints
 
+import msgspec
 import psycopg
 import pytest
 from psycopg import sql
@@ -402,11 +403,11 @@ def worker_process(dsn: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def policies(name: str) -> list[str]:
     """All that the configuration takes for a policy."""
-    return list(get_args(Policy.model_fields[name].annotation))
+    return list(get_args(get_type_hints(Policy)[name]))
 
 
 def configure(platform: Platform, policy: str, choice: str) -> None:
-    platform.config = Config.model_validate({"policy": {policy: choice}})
+    platform.config = msgspec.convert({"policy": {policy: choice}}, Config)
     portal.install(platform.dsn, platform.config)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, LiteralString
 
+import msgspec
 import pytest
 
 from pyreplctl import courses, portal, refresh, status
@@ -89,7 +90,7 @@ def assert_waits_for(platform: Platform, course: Course, *words: str) -> None:
 
 
 def configured(platform: Platform, **tables: dict[str, Any]) -> None:
-    platform.config = Config.model_validate({"tables": tables})
+    platform.config = msgspec.convert({"tables": tables}, Config)
 
 
 def refreshed(platform: Platform, course: Course) -> None:

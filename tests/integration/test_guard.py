@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import LiteralString
 
+import msgspec
 import psycopg
 import pytest
 from psycopg import errors, sql
@@ -465,7 +466,7 @@ def test_the_mode_is_kept_on_both_sides(platform: Platform, course: Course) -> N
 def test_a_registration_chooses_the_mode(
     platform: Platform, new_course: NewCourse
 ) -> None:
-    platform.config = Config.model_validate({"policy": {"guard": "warn"}})
+    platform.config = msgspec.convert({"policy": {"guard": "warn"}}, Config)
     first = platform.course("a")
     assert modes(platform, first) == ("warn", "warn")
     platform.register(first.dsn, "b")
@@ -486,7 +487,7 @@ def test_exempt_columns_are_free_but_for_those_that_say_whose_a_row_is(
     platform: Platform, new_course: NewCourse
 ) -> None:
     exempt = ["email", "goals", "user_id"]
-    platform.config = Config.model_validate({"policy": {"guard_exempt": exempt}})
+    platform.config = msgspec.convert({"policy": {"guard_exempt": exempt}}, Config)
     course = platform.course(TOY)
     platform.member(1, TOY)
     platform.deliver()

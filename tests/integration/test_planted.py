@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 
 from pyreplctl import comparing, repairing
@@ -119,7 +120,7 @@ PLANTERS: tuple[Planter, ...] = (stale, stale, stale, missing, erased, enrolled,
 
 @pytest.fixture(params=["keep", "freeze", "delete"])
 def policy(request: pytest.FixtureRequest) -> Config:
-    return Config.model_validate({"policy": {"on_unenroll": request.param}})
+    return msgspec.convert({"policy": {"on_unenroll": request.param}}, Config)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import LiteralString, NamedTuple
 
+import msgspec
 import psycopg
 import pytest
 
@@ -516,14 +517,14 @@ def test_a_configuration_that_is_not_installed_is_told_of(
     platform: Platform, course: Course
 ) -> None:
     assert wrong(platform, Config()) == {}
-    other = Config.model_validate({"policy": {"on_unenroll": "freeze"}})
+    other = msgspec.convert({"policy": {"on_unenroll": "freeze"}}, Config)
     assert wrong(platform, other) == {"settings": "outdated"}
 
 
 def test_a_repair_keeps_to_the_configuration_that_is_installed(
     platform: Platform, course: Course
 ) -> None:
-    other = Config.model_validate({"policy": {"on_unenroll": "freeze"}})
+    other = msgspec.convert({"policy": {"on_unenroll": "freeze"}}, Config)
     install(platform.dsn, other)
     assert wrong(platform, other) == {}
     do(platform, course, MENDED["a function edited"])
@@ -547,7 +548,7 @@ def test_a_renamed_table_takes_its_triggers_from_the_old_one(
     platform: Platform, course: Course
 ) -> None:
     platform.execute("CREATE TABLE other_user (LIKE auth_user INCLUDING ALL)")
-    other = Config.model_validate({"tables": {"user": {"name": "public.other_user"}}})
+    other = msgspec.convert({"tables": {"user": {"name": "public.other_user"}}}, Config)
     assert {c.object for c in check(platform.dsn, other)} > {
         "triggers public.auth_user"
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import LiteralString
 
+import msgspec
 import psycopg
 import pytest
 from psycopg import sql
@@ -355,7 +356,7 @@ def test_a_profile_is_replaced_by_one_with_another_id(
 def test_what_a_kept_copy_holds_goes_to_whom_the_portal_gives_it(
     platform: Platform, policy: dict[str, str], held: str
 ) -> None:
-    platform.config = Config.model_validate({"policy": policy})
+    platform.config = msgspec.convert({"policy": policy}, Config)
     portal.install(platform.dsn, platform.config)
     course = platform.course(TOY)
     platform.member(1, TOY)
