@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -137,7 +137,7 @@ class Waited:
 
 def wait(
     connection: Connection,
-    names: list[str],
+    names: Sequence[str],
     user: int | None,
     timeout: float,
     pause: Callable[[float], None] = time.sleep,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import click
 
 from pyreplctl import portal, schedules
 from pyreplctl.cli.durations import seconds
@@ -14,31 +12,22 @@ from pyreplctl.errors import UsageError
 from pyreplctl.objects import Change
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this module's commands."""
-    for command in (schedule, unschedule):
-        app.command()(command)
-
-
-def schedule(
-    every: Annotated[
-        str,
-        typer.Option(
-            metavar="TIME",
-            help="How often a call begins, in whole minutes. It lasts nearly until the"
-            " next one, so changes never wait longer than a moment.",
-        ),
-    ] = "1min",
-    role: Annotated[
-        str | None,
-        typer.Option(
-            "--as",
-            metavar="ROLE",
-            help="The role that the calls run as, a member of pyrepl_worker. Default:"
-            " the one that schedules.",
-        ),
-    ] = None,
-) -> None:
+@click.command()
+@click.option(
+    "--every",
+    default="1min",
+    metavar="TIME",
+    help="How often a call begins, in whole minutes. It lasts nearly until the"
+    " next one, so changes never wait longer than a moment.",
+)
+@click.option(
+    "--as",
+    "role",
+    metavar="ROLE",
+    help="The role that the calls run as, a member of pyrepl_worker. Default:"
+    " the one that schedules.",
+)
+def schedule(every: str, role: str | None) -> None:
     """Let pg_cron route and deliver.
 
     Where the portal's server has that extension: a job of it calls pyrepl.serve again
@@ -64,6 +53,7 @@ def schedule(
         )
 
 
+@click.command()
 def unschedule() -> None:
     """Remove the job of pg_cron."""
     config = SETTINGS.config()

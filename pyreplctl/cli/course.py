@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, get_args
 
-import typer
+import click
 
 from pyreplctl import (
     courses,
@@ -33,115 +34,92 @@ from pyreplctl.db import Connection, connect, fetch
 from pyreplctl.errors import Error, NotDelivered, UsageError
 from pyreplctl.registration import Registered, Request
 
-app = typer.Typer(
-    help="Register, show, refresh, pause and unregister course databases.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+app = click.Group(
+    "course", help="Register, show, refresh, pause and unregister course databases."
 )
 
 
-def add_to(whole: typer.Typer) -> None:
-    """Add this module's commands, as a group."""
-    whole.add_typer(app, name="course")
-
-
-Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="The course database's name.")
-]
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="NAME", show_default=False, help="Names of course databases."
-    ),
-]
-All = Annotated[bool, typer.Option("--all", help="All course databases.")]
-Dsn = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DSN",
-        help="The administrator's way in, if not the one kept at registration.",
-    ),
-]
-GuardMode = Annotated[
-    Guard | None,
-    typer.Option(
-        metavar="MODE",
-        help="What the guard at the course does about edits of copies: reject (unless"
-        " configured otherwise), warn or off.",
-        show_default=False,
-    ),
-]
-
-
-DeliveryMode = Annotated[
-    Mode | None,
-    typer.Option(
-        metavar="MODE",
-        help="How dossiers are sent: queued (unless configured otherwise), by a clock;"
-        " or immediate, in the COMMIT of whoever writes.",
-        show_default=False,
-    ),
-]
+DELIVERY_MODE = click.option(
+    "--delivery",
+    type=click.Choice(get_args(Mode)),
+    metavar="MODE",
+    help="How dossiers are sent: queued (unless configured otherwise), by a clock;"
+    " or immediate, in the COMMIT of whoever writes.",
+)
+GUARD_MODE = click.option(
+    "--guard",
+    type=click.Choice(get_args(Guard)),
+    metavar="MODE",
+    help="What the guard at the course does about edits of copies: reject (unless"
+    " configured otherwise), warn or off.",
+)
+NAME = click.argument("name", metavar="NAME", help="The course database's name.")
+DSN = click.option(
+    "--dsn",
+    metavar="DSN",
+    help="The administrator's way in, if not the one kept at registration.",
+)
+NAMES = click.argument(
+    "names", nargs=-1, metavar="[NAME]...", help="Names of course databases."
+)
+ALL = click.option("--all", "every", is_flag=True, help="All course databases.")
 
 
 @app.command()
+@click.argument(
+    "keys",
+    nargs=-1,
+    metavar="[KEY]...",
+    help="Courses that this database hosts, exactly as the enrollment table has them.",
+)
+@click.option(
+    "--dsn",
+    metavar="DSN",
+    help="The administrator's way into the course database. Kept without its password.",
+)
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="What to call it here. Default: the database's own name.",
+)
+@click.option(
+    "--link",
+    metavar="CONNINFO",
+    help="How the portal's server reaches it, where that is not --dsn; all of"
+    " it: host, port, dbname, TLS settings.",
+)
+@DELIVERY_MODE
+@GUARD_MODE
+@click.option(
+    "--adopt",
+    is_flag=True,
+    help="Take over accounts that are already there with the id and the"
+    " username of a member.",
+)
+@click.option(
+    "--backfill/--no-backfill",
+    default=True,
+    help="Deliver all members now.",
+)
+@click.option(
+    "--from",
+    "from_file",
+    type=Path,
+    metavar="FILE",
+    help="Register many: CSV with the columns name, dsn, link, delivery,"
+    " guard and courses (separated by spaces), or TOML with [[database]] tables"
+    " of these keys (courses as a list).",
+)
 def register(
-    keys: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="KEY",
-            show_default=False,
-            help="Courses that this database hosts, exactly as the enrollment table has"
-            " them.",
-        ),
-    ] = None,
-    dsn: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DSN",
-            help="The administrator's way into the course database. Kept without its"
-            " password.",
-        ),
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="What to call it here. Default: the database's own name.",
-        ),
-    ] = None,
-    link: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CONNINFO",
-            help="How the portal's server reaches it, where that is not --dsn; all of"
-            " it: host, port, dbname, TLS settings.",
-        ),
-    ] = None,
-    delivery: DeliveryMode = None,
-    guard: GuardMode = None,
-    adopt: Annotated[
-        bool,
-        typer.Option(
-            "--adopt",
-            help="Take over accounts that are already there with the id and the"
-            " username of a member.",
-        ),
-    ] = False,
-    backfill: Annotated[
-        bool,
-        typer.Option("--backfill/--no-backfill", help="Deliver all members now."),
-    ] = True,
-    from_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            metavar="FILE",
-            help="Register many: CSV with the columns name, dsn, link, delivery,"
-            " guard and courses (separated by spaces), or TOML with [[database]] tables"
-            " of these keys (courses as a list).",
-        ),
-    ] = None,
+    keys: tuple[str, ...],
+    dsn: str | None,
+    name: str | None,
+    link: str | None,
+    delivery: Mode | None,
+    guard: Guard | None,
+    adopt: bool,
+    backfill: bool,
+    from_file: Path | None,
 ) -> int:
     """Prepare a course database and register its courses.
 
@@ -151,7 +129,7 @@ def register(
     """
     config = SETTINGS.config()
     requests = registrations.requests(
-        from_file, tuple(keys or ()), dsn, name, link, delivery, adopt, backfill, guard
+        from_file, keys, dsn, name, link, delivery, adopt, backfill, guard
     )
     done: list[Registered] = []
     failed: list[Error] = []
@@ -242,7 +220,7 @@ def _deliver(connection: Connection, names: list[str]) -> dict[str, list[str]]:
         )
 
 
-@app.command(name="list")
+@app.command("list")
 def list_databases() -> None:
     """List the course databases.
 
@@ -261,7 +239,8 @@ def list_databases() -> None:
 
 
 @app.command()
-def show(name: Name) -> None:
+@NAME
+def show(name: str) -> None:
     """Show one course database, its link and its courses."""
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
@@ -283,19 +262,23 @@ def show(name: Name) -> None:
     data(found, lines)
 
 
-@app.command(name="set")
+@app.command("set")
+@NAME
+@click.option(
+    "--remove-course",
+    multiple=True,
+    metavar="KEY",
+    help="A course that this database is to host no longer; may be repeated.",
+)
+@DELIVERY_MODE
+@GUARD_MODE
+@DSN
 def set_course(
-    name: Name,
-    remove_course: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY",
-            help="A course that this database is to host no longer; may be repeated.",
-        ),
-    ] = None,
-    delivery: DeliveryMode = None,
-    guard: GuardMode = None,
-    dsn: Dsn = None,
+    name: str,
+    remove_course: tuple[str, ...],
+    delivery: Mode | None,
+    guard: Guard | None,
+    dsn: str | None,
 ) -> None:
     """Change what a course database hosts, how it is delivered to and guarded."""
     if not remove_course and guard is None and delivery is None:
@@ -308,7 +291,7 @@ def set_course(
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
         done = []
-        for key in remove_course or ():
+        for key in remove_course:
             courses.remove_course(connection, name, key)
             done.append(f"hosts {key} no longer")
         if guard:
@@ -320,7 +303,7 @@ def set_course(
     data(done, [f"{name}: {text}" for text in done])
 
 
-def _chosen(connection: Connection, names: list[str] | None, every: bool) -> list[str]:
+def _chosen(connection: Connection, names: Sequence[str], every: bool) -> list[str]:
     portal.require_installed(connection)
     if bool(names) == every:
         raise UsageError(
@@ -329,23 +312,20 @@ def _chosen(connection: Connection, names: list[str] | None, every: bool) -> lis
             else "no course database named",
             hint="Name course databases, or use --all.",
         )
-    return list(courses.numbers(connection, names or []))
+    return list(courses.numbers(connection, names))
 
 
 @app.command()
-def refresh(
-    names: Names = None,
-    every: All = False,
-    dsn: Dsn = None,
-    rebind: Annotated[
-        bool,
-        typer.Option(
-            "--rebind",
-            help="Bind it to this portal anew, deliver all members again and verify:"
-            " after a restore, a move, or a failover with loss.",
-        ),
-    ] = False,
-) -> int:
+@NAMES
+@ALL
+@DSN
+@click.option(
+    "--rebind",
+    is_flag=True,
+    help="Bind it to this portal anew, deliver all members again and verify:"
+    " after a restore, a move, or a failover with loss.",
+)
+def refresh(names: tuple[str, ...], every: bool, dsn: str | None, rebind: bool) -> int:
     """Bring course databases to the present contract and code.
 
     What the portal gained is added and backfilled. Exit code 1 if one could not be
@@ -399,7 +379,9 @@ def _verified(config: Config, name: str) -> str:
 
 
 @app.command()
-def pause(names: Names = None, every: All = False) -> None:
+@NAMES
+@ALL
+def pause(names: tuple[str, ...], every: bool) -> None:
     """Stop delivering to course databases.
 
     What changes meanwhile waits.
@@ -414,7 +396,9 @@ def pause(names: Names = None, every: All = False) -> None:
 
 
 @app.command()
-def resume(names: Names = None, every: All = False) -> None:
+@NAMES
+@ALL
+def resume(names: tuple[str, ...], every: bool) -> None:
     """Deliver again to paused course databases.
 
     And at once where one is backing off after a failure.
@@ -428,8 +412,11 @@ def resume(names: Names = None, every: All = False) -> None:
         talk(f"{name} was neither paused nor backing off")
 
 
-@app.command(name="rotate-password")
-def rotate_password(names: Names = None, every: All = False, dsn: Dsn = None) -> None:
+@app.command("rotate-password")
+@NAMES
+@ALL
+@DSN
+def rotate_password(names: tuple[str, ...], every: bool, dsn: str | None) -> None:
     """Give link roles new passwords.
 
     Generated, set at the course and in the portal's user mapping, and never shown.
@@ -443,19 +430,15 @@ def rotate_password(names: Names = None, every: All = False, dsn: Dsn = None) ->
 
 
 @app.command()
-def unregister(
-    name: Name,
-    dsn: Dsn = None,
-    purge: Annotated[
-        bool, typer.Option("--purge", help="Erase the copies as well.")
-    ] = False,
-    forget: Annotated[
-        bool,
-        typer.Option(
-            "--forget", help="Do not ask the course database: it is gone for good."
-        ),
-    ] = False,
-) -> None:
+@NAME
+@DSN
+@click.option("--purge", is_flag=True, help="Erase the copies as well.")
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="Do not ask the course database: it is gone for good.",
+)
+def unregister(name: str, dsn: str | None, purge: bool, forget: bool) -> None:
     """End replication to a course database.
 
     Removes all that registration made, on both sides. Copies stay, or go with --purge.

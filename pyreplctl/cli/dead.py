@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
 
-import typer
+import click
 
 from pyreplctl import letters, portal
 from pyreplctl.cli.output import SETTINGS, count, data, table, talk
@@ -14,31 +13,22 @@ from pyreplctl.db import Connection, connect
 from pyreplctl.errors import NotDelivered, UsageError
 from pyreplctl.letters import Letter, Retried
 
-app = typer.Typer(
+app = click.Group(
+    "dead",
     help="List, show, retry and discard dead letters: dossiers that were given up.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
 )
-
-
-def add_to(whole: typer.Typer) -> None:
-    """Add this module's commands, as a group."""
-    whole.add_typer(app, name="dead")
 
 
 # As wide as the column: what is beyond would be a number that no letter can have.
 _MOST = 2**63 - 1
-Numbers = Annotated[
-    list[int] | None,
-    typer.Argument(
-        metavar="ID",
-        show_default=False,
-        min=1,
-        max=_MOST,
-        help="Numbers of dead letters, as the list shows them.",
-    ),
-]
-All = Annotated[bool, typer.Option("--all", help="All dead letters.")]
+NUMBERS = click.argument(
+    "numbers",
+    nargs=-1,
+    type=click.IntRange(min=1, max=_MOST),
+    metavar="[ID]...",
+    help="Numbers of dead letters, as the list shows them.",
+)
+ALL = click.option("--all", "every", is_flag=True, help="All dead letters.")
 
 
 @contextmanager
@@ -49,7 +39,7 @@ def _portal() -> Iterator[Connection]:
         yield connection
 
 
-@app.command(name="list")
+@app.command("list")
 def list_letters() -> None:
     """List the dead letters.
 
@@ -74,12 +64,13 @@ def list_letters() -> None:
 
 
 @app.command()
-def show(
-    number: Annotated[
-        int,
-        typer.Argument(metavar="ID", min=1, max=_MOST, help="The letter's number."),
-    ],
-) -> None:
+@click.argument(
+    "number",
+    type=click.IntRange(min=1, max=_MOST),
+    metavar="ID",
+    help="The letter's number.",
+)
+def show(number: int) -> None:
     """Show a dead letter, and what to do about it."""
     with _portal() as connection:
         (found,) = letters.named(connection, [number])
@@ -92,7 +83,9 @@ def show(
 
 
 @app.command()
-def retry(numbers: Numbers = None, every: All = False) -> int:
+@NUMBERS
+@ALL
+def retry(numbers: tuple[int, ...], every: bool) -> int:
     """Deliver dead letters again, now.
 
     With as many attempts as at first. One that is still tried again by itself is only
@@ -111,7 +104,9 @@ def retry(numbers: Numbers = None, every: All = False) -> int:
 
 
 @app.command()
-def discard(numbers: Numbers = None, every: All = False) -> None:
+@NUMBERS
+@ALL
+def discard(numbers: tuple[int, ...], every: bool) -> None:
     """Give dead letters up.
 
     The dossiers are not delivered. Verify shows their users as drift until the next
@@ -129,7 +124,7 @@ def discard(numbers: Numbers = None, every: All = False) -> None:
 
 
 def _chosen(
-    connection: Connection, numbers: list[int] | None, every: bool
+    connection: Connection, numbers: Sequence[int], every: bool
 ) -> list[Letter]:
     if bool(numbers) == every:
         raise UsageError(

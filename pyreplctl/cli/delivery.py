@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import click
 
 from pyreplctl import courses, deliveries, portal, status
 from pyreplctl.cli.durations import seconds
@@ -13,34 +11,23 @@ from pyreplctl.db import Connection, connect
 from pyreplctl.errors import NotDelivered, UsageError
 from pyreplctl.worker import Worker
 
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="NAME",
-        show_default=False,
-        help="Names of course databases; all if none is named.",
-    ),
-]
+NAMES = click.argument(
+    "names",
+    nargs=-1,
+    metavar="[NAME]...",
+    help="Names of course databases; all if none is named.",
+)
 
 
 _MOST = 10  # reasons for each database
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this module's commands."""
-    for command in (backfill, deliver, run, wait):
-        app.command()(command)
-
-
-def backfill(
-    names: Names = None,
-    users: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID,ID", help="Only these users, by id, separated by commas."
-        ),
-    ] = None,
-) -> None:
+@click.command()
+@NAMES
+@click.option(
+    "--users", metavar="ID,ID", help="Only these users, by id, separated by commas."
+)
+def backfill(names: tuple[str, ...], users: str | None) -> None:
     """Queue dossiers again and deliver them.
 
     Those of all members, or of some users. Rows that are equal are not written. Exit
@@ -50,7 +37,7 @@ def backfill(
     ids = _ids(users)
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
-        chosen = courses.numbers(connection, names or [])
+        chosen = courses.numbers(connection, names)
         with connection.transaction():
             connection.execute("SET LOCAL ROLE pyrepl_owner")
             courses.backfill(connection, list(chosen.values()), ids)
@@ -72,13 +59,12 @@ def _ids(text: str | None) -> list[int] | None:
     return found
 
 
-def deliver(
-    names: Names = None,
-    until_empty: Annotated[
-        bool,
-        typer.Option("--until-empty", help="Go on until nothing is left to deliver."),
-    ] = False,
-) -> None:
+@click.command()
+@NAMES
+@click.option(
+    "--until-empty", is_flag=True, help="Go on until nothing is left to deliver."
+)
+def deliver(names: tuple[str, ...], until_empty: bool) -> None:
     """Route and deliver what is due.
 
     One batch for each database, or all there is. Exit code 1 if something could not be
@@ -87,7 +73,7 @@ def deliver(
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
-        chosen = courses.numbers(connection, names or [])
+        chosen = courses.numbers(connection, names)
         if until_empty:
             _deliver(connection, chosen)
         else:
@@ -117,17 +103,15 @@ def _raise(stuck: dict[str, list[str]]) -> None:
         )
 
 
-def run(
-    jobs: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=64,
-            metavar="N",
-            help="Course databases to serve at once, not counting those that hang.",
-        ),
-    ] = 4,
-) -> None:
+@click.command()
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1, max=64),
+    default=4,
+    metavar="N",
+    help="Course databases to serve at once, not counting those that hang.",
+)
+def run(jobs: int) -> None:
     """Route and deliver until SIGTERM or SIGINT: the worker.
 
     It finishes the batch in hand when it is told to stop, and reconnects to a portal
@@ -137,15 +121,16 @@ def run(
     Worker(SETTINGS.dsn(config), jobs).run_until_signal()
 
 
-def wait(
-    names: Names = None,
-    user: Annotated[
-        int | None, typer.Option(metavar="ID", help="Wait for this user's only.")
-    ] = None,
-    timeout: Annotated[
-        str, typer.Option(metavar="TIME", help="How long to wait at most.")
-    ] = "30s",
-) -> int:
+@click.command()
+@NAMES
+@click.option("--user", type=int, metavar="ID", help="Wait for this user's only.")
+@click.option(
+    "--timeout",
+    default="30s",
+    metavar="TIME",
+    help="How long to wait at most.",
+)
+def wait(names: tuple[str, ...], user: int | None, timeout: str) -> int:
     """Wait until what was committed is delivered.
 
     Returns when all that was committed before the call is. It waits for a clock and
@@ -156,7 +141,7 @@ def wait(
     limit = seconds(timeout)
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
-        done = status.wait(connection, names or [], user, limit)
+        done = status.wait(connection, names, user, limit)
     for name in done.skipped:
         talk(f"{name} is paused and was not waited for")
     lines = []

@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator
-from typing import Any
 
-import typer.main
+import click
 
 from pyreplctl.cli.main import application
 
@@ -33,46 +32,40 @@ one JSON document. Passwords come from the connection string, `PGPASSWORD`,
 
 def text() -> str:
     """Return the whole page."""
-    root: Any = typer.main.get_command(application())
-    return "\n".join([HEAD, *_group(root, "pyreplctl", root=True)])
+    context = click.Context(application, info_name="pyreplctl")
+    parts = [HEAD, "## Global options\n\nBefore or after the command.\n"]
+    return "\n".join([*parts, *_parameters(application), *_group(context)])
 
 
-def _group(group: Any, path: str, *, root: bool = False) -> Iterator[str]:
-    if root:
-        yield "## Global options\n\nBefore or after the command.\n"
-        yield from _parameters(group)
-    for name, command in sorted(group.commands.items()):
-        if hasattr(command, "commands"):
-            yield from _group(command, f"{path} {name}")
-        else:
-            yield from _command(command, f"{path} {name}")
+def _group(context: click.Context) -> Iterator[str]:
+    group = context.command
+    assert isinstance(group, click.Group)
+    for name in sorted(group.list_commands(context)):
+        command = group.get_command(context, name)
+        assert command is not None
+        inner = click.Context(command, info_name=name, parent=context)
+        yield from (_group if isinstance(command, click.Group) else _command)(inner)
 
 
-def _command(command: Any, path: str) -> Iterator[str]:
-    arguments = [p for p in command.params if p.param_type_name == "argument"]
-    words = [path, "[OPTIONS]", *(_argument(p) for p in arguments)]
-    if len(command.params) == len(arguments):
-        words.remove("[OPTIONS]")
-    yield f"## `{' '.join(words)}`\n"
-    yield f"{inspect.cleandoc(command.help)}\n"
+def _command(context: click.Context) -> Iterator[str]:
+    command = context.command
+    words = command.collect_usage_pieces(context)
+    if len(command.params) == len(words) - 1:
+        words.remove(command.options_metavar or "")
+    yield f"## `{' '.join([context.command_path, *words])}`\n"
+    yield f"{inspect.cleandoc(command.help or '')}\n"
     yield from _parameters(command)
 
 
-def _parameters(command: Any) -> Iterator[str]:
-    shown = [p for p in command.params if p.name != "help"]
-    if shown:
+def _parameters(command: click.Command) -> Iterator[str]:
+    if command.params:
         yield "| | |\n|---|---|"
-        yield from (f"| {_form(p)} | {_help(p)} |" for p in shown)
+        yield from (f"| {_form(p)} | {_help(p)} |" for p in command.params)
         yield ""
 
 
-def _argument(parameter: Any) -> str:
-    word = parameter.metavar + ("…" if parameter.nargs == -1 else "")
-    return word if parameter.required else f"[{word}]"
-
-
-def _form(parameter: Any) -> str:
-    if parameter.param_type_name == "argument":
+def _form(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Argument):
         return f"`{parameter.metavar}`"
     names = ", ".join(
         f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts]
@@ -80,10 +73,10 @@ def _form(parameter: Any) -> str:
     return f"{names} `{parameter.metavar}`" if parameter.metavar else names
 
 
-def _help(parameter: Any) -> str:
-    told = " ".join(parameter.help.split())
-    default = parameter.default
-    if default is None or isinstance(default, bool) or callable(default):
+def _help(parameter: click.Parameter) -> str:
+    told = " ".join((parameter.help or "").split())
+    default = parameter.to_info_dict()["default"]
+    if default is None or isinstance(default, bool):
         return told
     return f"{told} Default: `{default}`."
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from pyreplctl import courses, locking, portal, removal, schedules, showing
 from pyreplctl.cli.durations import seconds
@@ -17,18 +16,15 @@ from pyreplctl.errors import Error, UsageError
 from pyreplctl.objects import Change
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this module's commands."""
-    for command in (init, install, uninstall):
-        app.command()(command)
-    app.command(name="sql")(show_sql)
-
-
-def init(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Where to write it.")
-    ] = DEFAULT_FILE,
-) -> None:
+@click.command()
+@click.argument(
+    "file",
+    default=DEFAULT_FILE,
+    type=Path,
+    metavar="[FILE]",
+    help="Where to write it.",
+)
+def init(file: Path) -> None:
     """Write a commented pyreplctl.toml.
 
     It has every key at its default. A file that is there is never overwritten.
@@ -45,26 +41,21 @@ def init(
     talk(f"wrote {file}")
 
 
-def install(
-    check: Annotated[
-        bool,
-        typer.Option(
-            "--check",
-            help="Change nothing; exit code 3 if anything would be changed.",
-        ),
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Change nothing; list what would change.")
-    ] = False,
-    lock_timeout: Annotated[
-        str,
-        typer.Option(
-            metavar="TIME",
-            help="Longest wait for the lock of one of the three tables; tried again"
-            " with pauses, in which writers go on.",
-        ),
-    ] = "2s",
-) -> int:
+@click.command()
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Change nothing; exit code 3 if anything would be changed.",
+)
+@click.option("--dry-run", is_flag=True, help="Change nothing; list what would change.")
+@click.option(
+    "--lock-timeout",
+    default="2s",
+    metavar="TIME",
+    help="Longest wait for the lock of one of the three tables; tried again"
+    " with pauses, in which writers go on.",
+)
+def install(check: bool, dry_run: bool, lock_timeout: str) -> int:
     """Bring the portal to the desired state.
 
     Roles, extension, tables, functions and triggers; prints a line an object: created,
@@ -87,9 +78,9 @@ def install(
     return 0
 
 
-def uninstall(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
-) -> int:
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+def uninstall(yes: bool) -> int:
     """Remove every trace from the portal and all courses.
 
     Copies stay as they are. Exit code 1 if a course database could not be reached: it
@@ -137,7 +128,7 @@ def _confirm(portal_name: str, databases: int) -> None:
         raise UsageError(
             "uninstall asks first, and there is no terminal", hint="Use --yes."
         )
-    typer.confirm(
+    click.confirm(
         f"Remove pyreplctl from {portal_name} and"
         f" {count(databases, 'course database')}?",
         abort=True,
@@ -145,15 +136,14 @@ def _confirm(portal_name: str, databases: int) -> None:
     )
 
 
-def show_sql(
-    side: Annotated[
-        str,
-        typer.Argument(
-            metavar="SIDE",
-            help="portal: what install runs; course: what register runs.",
-        ),
-    ] = "portal",
-) -> None:
+@click.command("sql")
+@click.argument(
+    "side",
+    default="portal",
+    metavar="[SIDE]",
+    help="portal: what install runs; course: what register runs.",
+)
+def show_sql(side: str) -> None:
     """Print the SQL that install or register would run.
 
     In the order in which it is run, and without passwords; nothing of it is run.

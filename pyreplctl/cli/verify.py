@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from pyreplctl import config as configuration
 from pyreplctl import (
@@ -27,118 +25,106 @@ from pyreplctl.db import connect
 from pyreplctl.errors import Error, UsageError
 from pyreplctl.runs import Looking, Run
 
-
-class Kind(StrEnum):
-    """What --only takes."""
-
-    missing = "missing"
-    stale = "stale"
-    extra = "extra"
-
-
-Names = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="NAME",
-        show_default=False,
-        help="Names of course databases; all if none is named.",
-    ),
-]
+NAMES = click.argument(
+    "names",
+    nargs=-1,
+    metavar="[NAME]...",
+    help="Names of course databases; all if none is named.",
+)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this module's commands."""
-    app.command()(verify)
-
-
+@click.command()
+@NAMES
+@click.option(
+    "--structure", is_flag=True, help="Look at structure alone: every object."
+)
+@click.option(
+    "--data", "only_data", is_flag=True, help="Look at data alone: every row."
+)
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Make objects again that are not current, deliver users that differ"
+    " again; then look again.",
+)
+@click.option("--dry-run", is_flag=True, help="With --repair: print the plan only.")
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(runs.KINDS),
+    help="With --repair: users of this kind only; may be given more than once.",
+)
+@click.option(
+    "--max-users",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With --repair: so many users of each database at most.",
+)
+@click.option(
+    "--max-examples",
+    type=click.IntRange(min=0),
+    default=20,
+    metavar="N",
+    help="Differences to list for each database.",
+)
+@click.option(
+    "--show-values",
+    is_flag=True,
+    help="Show the values that differ, by the administrators' ways in;"
+    " passwords never.",
+)
+@click.option(
+    "--target",
+    default="1s",
+    metavar="TIME",
+    help="How long a statement should take, such as 500ms: fewer users are"
+    " looked at in one where it takes longer.",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on where a verification was interrupted, if one was.",
+)
+@click.option(
+    "--html",
+    type=Path,
+    metavar="FILE",
+    help="Write a page to look at, too.",
+)
+@click.option(
+    "--junit",
+    type=Path,
+    metavar="FILE",
+    help="Write JUnit XML, too, for pipelines.",
+)
+@click.option(
+    "--history",
+    "show_history",
+    is_flag=True,
+    help="Show what past runs found; look at nothing.",
+)
+@click.option(
+    "--self-test",
+    is_flag=True,
+    help="Plant differences of every kind on servers made for it and gone"
+    " afterwards, and see that all are found and nothing else is.",
+)
 def verify(
-    names: Names = None,
-    structure: Annotated[
-        bool,
-        typer.Option("--structure", help="Look at structure alone: every object."),
-    ] = False,
-    only_data: Annotated[
-        bool, typer.Option("--data", help="Look at data alone: every row.")
-    ] = False,
-    repair: Annotated[
-        bool,
-        typer.Option(
-            "--repair",
-            help="Make objects again that are not current, deliver users that differ"
-            " again; then look again.",
-        ),
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --repair: print the plan only.")
-    ] = False,
-    only: Annotated[
-        list[Kind] | None,
-        typer.Option(
-            help="With --repair: users of this kind only; may be given more than once.",
-            show_default=False,
-        ),
-    ] = None,
-    max_users: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="With --repair: so many users of each database at most.",
-            show_default=False,
-        ),
-    ] = None,
-    max_examples: Annotated[
-        int,
-        typer.Option(min=0, metavar="N", help="Differences to list for each database."),
-    ] = 20,
-    show_values: Annotated[
-        bool,
-        typer.Option(
-            "--show-values",
-            help="Show the values that differ, by the administrators' ways in;"
-            " passwords never.",
-        ),
-    ] = False,
-    target: Annotated[
-        str,
-        typer.Option(
-            metavar="TIME",
-            help="How long a statement should take, such as 500ms: fewer users are"
-            " looked at in one where it takes longer.",
-        ),
-    ] = "1s",
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume", help="Go on where a verification was interrupted, if one was."
-        ),
-    ] = False,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Write a page to look at, too.", show_default=False
-        ),
-    ] = None,
-    junit: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write JUnit XML, too, for pipelines.",
-            show_default=False,
-        ),
-    ] = None,
-    show_history: Annotated[
-        bool,
-        typer.Option("--history", help="Show what past runs found; look at nothing."),
-    ] = False,
-    self_test: Annotated[
-        bool,
-        typer.Option(
-            "--self-test",
-            help="Plant differences of every kind on servers made for it and gone"
-            " afterwards, and see that all are found and nothing else is.",
-        ),
-    ] = False,
+    names: tuple[str, ...],
+    structure: bool,
+    only_data: bool,
+    repair: bool,
+    dry_run: bool,
+    only: tuple[str, ...],
+    max_users: int | None,
+    max_examples: int,
+    show_values: bool,
+    target: str,
+    resume: bool,
+    html: Path | None,
+    junit: Path | None,
+    show_history: bool,
+    self_test: bool,
 ) -> int:
     """Verify portal and course databases: their structure, and their data.
 
@@ -148,12 +134,12 @@ def verify(
     1: a database could not be looked at.
     """
     asked = Asked(
-        names=names or [],
+        names=list(names),
         structure=structure,
         data=only_data,
         repair=repair,
         dry_run=dry_run,
-        only=[kind.value for kind in only] if only else None,
+        only=list(only) or None,
         max_users=max_users,
         show_values=show_values,
         resume=resume,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from typing import Annotated
 
-import typer
+import click
 
 from pyreplctl import explanations, portal, status
 from pyreplctl.cli.output import SETTINGS, count, data, table, talk
@@ -16,18 +15,9 @@ from pyreplctl.explanations import Explanation
 from pyreplctl.status import Clock, Database
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this module's commands."""
-    app.command(name="status")(show_status)
-    app.command(name="explain")(explain_user)
-
-
-def show_status(
-    watch: Annotated[
-        bool,
-        typer.Option("--watch", help="Show it again every second, until Ctrl-C."),
-    ] = False,
-) -> int:
+@click.command("status")
+@click.option("--watch", is_flag=True, help="Show it again every second, until Ctrl-C.")
+def show_status(watch: bool) -> int:
     """Show how each course database does.
 
     What somebody must do is said below, and makes the exit code 3: nothing serves what
@@ -133,11 +123,9 @@ def _mode(database: Database) -> str:
     return f"{database.delivery}, now {database.effective_delivery}"
 
 
-def explain_user(
-    who: Annotated[
-        str, typer.Argument(metavar="USER", help="An id, a user name or an e-mail.")
-    ],
-) -> None:
+@click.command("explain")
+@click.argument("who", metavar="USER", help="An id, a user name or an e-mail.")
+def explain_user(who: str) -> None:
     """Explain how a user stands with each course database.
 
     Where the user should be, where a copy is, what waits, what failed, and why.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import doctest
 import importlib
-from typing import Any
 
+import click
 import pytest
-import typer
 
 from pyreplctl.cli.durations import seconds
-from pyreplctl.cli.main import MODULES, application, ordered
+from pyreplctl.cli.main import application, ordered
 from pyreplctl.cli.output import narrow
 from pyreplctl.errors import UsageError
 
@@ -70,13 +69,9 @@ def test_examples_in_docstrings(module: str) -> None:
     assert not tested.failed
 
 
-def commands(app: typer.Typer) -> set[str]:
-    group: Any = typer.main.get_command(app)
-    return set(group.commands)
-
-
-def test_every_command_is_found_in_the_module_that_is_said_to_have_it() -> None:
-    assert commands(application()) == set(MODULES)
-    for command, module in MODULES.items():
-        beside = {name for name, where in MODULES.items() if where == module}
-        assert commands(application(command)) == beside
+def test_every_command_is_where_it_is_said_to_be() -> None:
+    context = click.Context(application)
+    for name in application.list_commands(context):
+        command = application.get_command(context, name)
+        assert command is not None
+        assert command.name == name
