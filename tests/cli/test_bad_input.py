@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import Any, Literal, LiteralString
 
@@ -291,6 +292,33 @@ def test_no_portal_and_no_connection_string(bare_cli: Cli) -> None:
 )
 def test_wrong_usage(cli: Cli, arguments: tuple[str, ...]) -> None:
     complained(cli(*arguments), 2)
+
+
+class Terminal(io.StringIO):
+    """Somebody who types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+def test_an_uninstall_that_is_not_confirmed(
+    cli: Cli, platform: Platform, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    with untouched(platform.dsn):
+        ran = cli("uninstall")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("Remove pyreplctl from ")
+    assert "error: not confirmed\nhint: Nothing was changed.\n" in ran.err
+
+
+def test_an_uninstall_that_is_confirmed(
+    cli: Cli, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    assert cli("uninstall").code == 0
+    assert "is not installed" in cli("status").err
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
