@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 from psycopg import errors as pg
 from psycopg.rows import dict_row
 
 from pyreplctl.db import Connection, fetch
 
+A = TypeVar("A")
+B = TypeVar("B")
 SHIFT = 4  # a bucket is 2^4 neighbouring ids
 TOTAL = 63  # all ids are one bucket
 WIDTH = 1 << 20  # ids in a range at first, for each second that it should take
@@ -28,6 +30,7 @@ AT_ONCE = 1 << 14  # users who are looked at one by one in a statement
 PATIENCE = 5.0  # seconds that a statement may take at the least
 _LONGEST = (1 << 31) - 1  # milliseconds that a setting can hold
 _PAIR = struct.Struct("!qq")  # bucket, digest
+_BLOCK = 8 * _PAIR.size  # bytes of two lists that are compared at once
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,22 @@ class Sides:
 
     here: Connection
     there: Connection
+    pool: Executor
     number: int
     seed: int
     target: float  # seconds that a range should take
+
+    def at_once(
+        self, mine: Callable[[Connection], A], theirs: Callable[[Connection], B]
+    ) -> tuple[A, B]:
+        """Do something in either session at the same time."""
+        doing = self.pool.submit(theirs, self.there)
+        try:
+            done = mine(self.here)
+        except BaseException:
+            doing.exception()  # its session must be free before it is used again
+            raise
+        return done, doing.result()
 
     def extent(self) -> tuple[int, int] | None:
         """Return the least and the greatest id there is anything of, if there is."""
@@ -84,28 +100,27 @@ def ranges(sides: Sides, first: int, highest: int) -> Iterator[Range]:
     A range that meets the statement's time-out is tried again in smaller parts.
     """
     way, width = Way(), FIRST
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        while first <= highest:
-            last = min(first + width, highest + 1)
-            started = time.monotonic()
-            try:
-                _limit(sides, max(PATIENCE, 5 * sides.target))
-                found = _compare(sides, pool, way, first, last)
-            except pg.QueryCanceled:
-                if width <= NARROWEST:
-                    raise
-                width = max(width // 8, NARROWEST)
-                continue
-            took = max(time.monotonic() - started, 0.001)
-            _limit(sides, 0)
-            yield found
-            was_first = way.sparse is None
-            way.sparse = (found.members + found.former) * 8 < last - first
-            if was_first and not way.sparse:
-                width = int(max(WIDTH * sides.target, NARROWEST))
-            else:
-                width = int(max(width * min(sides.target / took, 4), NARROWEST))
-            first = last
+    while first <= highest:
+        last = min(first + width, highest + 1)
+        started = time.monotonic()
+        try:
+            _limit(sides, max(PATIENCE, 5 * sides.target))
+            found = _compare(sides, way, first, last)
+        except pg.QueryCanceled:
+            if width <= NARROWEST:
+                raise
+            width = max(width // 8, NARROWEST)
+            continue
+        took = max(time.monotonic() - started, 0.001)
+        _limit(sides, 0)
+        yield found
+        was_first = way.sparse is None
+        way.sparse = (found.members + found.former) * 8 < last - first
+        if was_first and not way.sparse:
+            width = int(max(WIDTH * sides.target, NARROWEST))
+        else:
+            width = int(max(width * min(sides.target / took, 4), NARROWEST))
+        first = last
 
 
 def _limit(sides: Sides, seconds: float) -> None:
@@ -116,26 +131,24 @@ def _limit(sides: Sides, seconds: float) -> None:
         session.execute(query, (f"{milliseconds}ms",))
 
 
-def _compare(
-    sides: Sides, pool: ThreadPoolExecutor, way: Way, first: int, last: int
-) -> Range:
+def _compare(sides: Sides, way: Way, first: int, last: int) -> Range:
     if way.total and way.sparse is False:
-        here, there = _both(sides, pool, Asked(None, first, last, TOTAL, sums=True))
+        here, there = _both(sides, Asked(None, first, last, TOTAL, sums=True))
         if here["digests"] == there:
             return Range(last, here["members"], 0, [])
         way.total = False
     if way.sums and way.sparse is False:
         asked = Asked(None, first, last, SHIFT, sums=True)
-        here, there = _both(sides, pool, asked)
+        here, there = _both(sides, asked)
         users = _users(here["digests"], there, asked)
         # Many: whole groups have left, or are the course's own.
         if len(users) * 4 < last - first:
-            former, suspects = _look_closer(sides, pool, users)
+            former, suspects = _look_closer(sides, users)
             return Range(last, here["members"], former, suspects)
         way.sums = False
     asked = Asked(None, first, last, SHIFT, sparse=bool(way.sparse))
-    here, there = _both(sides, pool, asked)
-    _, suspects = _look_closer(sides, pool, _users(here["digests"], there, asked))
+    here, there = _both(sides, asked)
+    _, suspects = _look_closer(sides, _users(here["digests"], there, asked))
     # Where anything differs, or is of who has left, a total tells nothing.
     way.total = way.total and not (suspects or here["former"])
     return Range(last, here["members"] or 0, here["former"] or 0, suspects)
@@ -154,44 +167,39 @@ def _users(here: bytes | None, there: bytes | None, asked: Asked) -> list[int]:
     ]
 
 
-def _look_closer(
-    sides: Sides, pool: ThreadPoolExecutor, users: list[int]
-) -> tuple[int, list[int]]:
+def _look_closer(sides: Sides, users: list[int]) -> tuple[int, list[int]]:
     """Return how many of these users have left, and who of them may differ."""
     former = 0
     suspects: list[int] = []
     for start in range(0, len(users), AT_ONCE):
         some = users[start : start + AT_ONCE]
-        mine, theirs = _both(sides, pool, Asked(some, 0, 0, 0))
+        mine, theirs = _both(sides, Asked(some, 0, 0, 0))
         former += mine["former"] or 0
         suspects += _differing(mine["digests"], theirs)
     return former, suspects
 
 
-def _both(
-    sides: Sides, pool: ThreadPoolExecutor, asked: Asked
-) -> tuple[dict[str, Any], bytes | None]:
+def _both(sides: Sides, asked: Asked) -> tuple[dict[str, Any], bytes | None]:
     where = (asked.first, asked.last, asked.shift, sides.seed)
-    theirs = pool.submit(
-        _row,
-        sides.there,
-        "SELECT pyrepl.digest_there(%s, %b::bigint[], %s, %s, %s, %s, %s) AS digests",
-        (sides.number, asked.users, *where, asked.sums),
-    )
-    try:
+
+    def mine(session: Connection) -> dict[str, Any]:
         if asked.sums:
             query: LiteralString = "SELECT * FROM pyrepl.sums_here(%s, %s, %s, %s, %s)"
-            mine = _row(sides.here, query, (sides.number, *where))
-        else:
-            query = (
-                "SELECT * FROM pyrepl.digest_here(%s, %b::bigint[], %s, %s, %s, %s, %s)"
-            )
-            given = (sides.number, asked.users, *where, asked.sparse)
-            mine = _row(sides.here, query, given)
-    except BaseException:
-        theirs.exception()  # its session must be free before it is used again
-        raise
-    return mine, theirs.result()["digests"]
+            return _row(session, query, (sides.number, *where))
+        query = "SELECT * FROM pyrepl.digest_here(%s, %b::bigint[], %s, %s, %s, %s, %s)"
+        given = (sides.number, asked.users, *where, asked.sparse)
+        return _row(session, query, given)
+
+    def theirs(session: Connection) -> dict[str, Any]:
+        query: LiteralString = (
+            "SELECT pyrepl.digest_there(%s, %b::bigint[], %s, %s, %s, %s, %s)"
+            " AS digests"
+        )
+        given = (sides.number, asked.users, *where, asked.sums)
+        return _row(session, query, given)
+
+    here, there = sides.at_once(mine, theirs)
+    return here, there["digests"]
 
 
 def _row(
@@ -204,20 +212,22 @@ def _row(
     return row
 
 
-def _differing(here: bytes | None, there: bytes | None) -> Iterator[int]:
+def _differing(here: bytes | None, there: bytes | None) -> list[int]:
     """Merge two lists of digests, in order of buckets; return those that differ."""
-    nothing = (None, 0)
-    mine, theirs = _PAIR.iter_unpack(here or b""), _PAIR.iter_unpack(there or b"")
-    a, b = next(mine, nothing), next(theirs, nothing)
-    while a[0] is not None or b[0] is not None:
-        if a == b:
-            a, b = next(mine, nothing), next(theirs, nothing)
-        elif b[0] is None or (a[0] is not None and a[0] < b[0]):
-            yield a[0]
-            a = next(mine, nothing)
-        elif a[0] is None or b[0] < a[0]:
-            yield b[0]
-            b = next(theirs, nothing)
-        else:
-            yield a[0]
-            a, b = next(mine, nothing), next(theirs, nothing)
+    mine, theirs = here or b"", there or b""
+    found = []
+    a = b = 0
+    while a < len(mine) and b < len(theirs):
+        if mine[a : a + _BLOCK] == theirs[b : b + _BLOCK]:
+            a, b = a + _BLOCK, b + _BLOCK
+            continue
+        (left, digest), (right, other) = (
+            _PAIR.unpack_from(mine, a),
+            _PAIR.unpack_from(theirs, b),
+        )
+        if (left, digest) != (right, other):
+            found.append(min(left, right))
+        a += _PAIR.size * (left <= right)
+        b += _PAIR.size * (right <= left)
+    rest = mine[a:] + theirs[b:]  # of one of them
+    return [*found, *(bucket for bucket, _ in _PAIR.iter_unpack(rest))]

@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any, LiteralString
 
 from pyreplctl import comparing, courses, portal, suitability
 from pyreplctl.comparing import Sides
 from pyreplctl.config import Config
-from pyreplctl.db import connect, fetch
+from pyreplctl.db import Connection, connect, fetch
 from pyreplctl.errors import Error
 
 KINDS = ("missing", "extra", "stale")  # a user counts as the first that applies
 LOCKED = 0.5  # seconds for which the second look may hold the delivery lock
 FIRST_LOOK = 1000  # users in the first second look; the next takes what time allows
 MOST_LOOKED_AT = 5000
+MANY = 200  # from which on both sessions look
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,12 @@ def _timed(result: Result) -> Iterator[None]:
 
 @contextmanager
 def _sessions(dsn: str, number: int, target: float) -> Iterator[Sides]:
-    with connect(dsn, "the portal") as here, connect(dsn, "the portal") as there:
-        yield Sides(here, there, number, secrets.randbits(62), target)
+    with (
+        connect(dsn, "the portal") as here,
+        connect(dsn, "the portal") as there,
+        ThreadPoolExecutor(max_workers=1) as pool,
+    ):
+        yield Sides(here, there, pool, number, secrets.randbits(62), target)
 
 
 def _compare(sides: Sides, config: Config, way: Way, result: Result) -> None:
@@ -183,14 +189,22 @@ def _differences(
     sides: Sides, config: Config, users: list[int]
 ) -> dict[int, list[Difference] | None]:
     """Return by user what differs, None for one of whom something is on its way."""
+
+    def look(session: Connection, some: list[int]) -> list[dict[str, Any]]:
+        query: LiteralString = "SELECT * FROM pyrepl.look_again(%s, %s::bigint[], %s)"
+        return fetch(session, query, sides.number, some, sides.seed)
+
+    if len(users) < MANY:
+        rows = look(sides.there, users)  # whose link to the course is open already
+    else:
+        half = len(users) // 2
+        rows, others = sides.at_once(
+            lambda here: look(here, users[:half]),
+            lambda there: look(there, users[half:]),
+        )
+        rows += others
     found: dict[int, list[Difference] | None] = {}
-    for row in fetch(
-        sides.here,
-        "SELECT * FROM pyrepl.look_again(%s, %s::bigint[], %s)",
-        sides.number,
-        users,
-        sides.seed,
-    ):
+    for row in rows:
         user: int = row["user_id"]
         if row["pending"]:
             found[user] = None

@@ -294,6 +294,38 @@ def test_control_a_writer_that_does_not_wait_goes_by_the_queue(
     assert immediate.deliver() == {}
 
 
+def write_during_a_look(platform: Platform, pool: ThreadPoolExecutor) -> None:
+    with platform.session() as looking:
+        looking.execute("SELECT * FROM pyrepl.look_again(1, '{1}', 7)")
+        writes(pool, platform, EDIT).result()
+        looking.rollback()
+
+
+def test_nothing_is_pushed_while_verify_looks(
+    immediate: Platform, course: Course, pool: ThreadPoolExecutor
+) -> None:
+    immediate.member(1, TOY)
+    write_during_a_look(immediate, pool)
+    assert course.user(1)["first_name"] == "First"
+    assert immediate.deliver() == {}
+    assert course.user(1)["first_name"] == "new"
+
+
+def test_control_a_look_that_shares_the_lock_meets_a_push(
+    immediate: Platform, course: Course, pool: ThreadPoolExecutor
+) -> None:
+    immediate.member(1, TOY)
+    [(source,)] = immediate.rows(
+        "SELECT pg_get_functiondef('pyrepl.look_again'::regproc)"
+    )
+    alone = "PERFORM pg_advisory_xact_lock(1887007344, p_database);"
+    assert alone in source
+    shared = "PERFORM pg_advisory_xact_lock_shared(1887007344, p_database);"
+    immediate.connection.execute(source.replace(alone, shared).encode())
+    write_during_a_look(immediate, pool)
+    assert course.user(1)["first_name"] == "new"
+
+
 # One database's hanging COMMIT, and the others.
 
 

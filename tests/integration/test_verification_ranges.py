@@ -131,9 +131,7 @@ def test_a_statement_that_times_out_is_tried_with_fewer_users(
 ) -> None:
     compared: list[tuple[int, int]] = []
 
-    def compare(
-        sides: Sides, pool: object, way: object, first: int, last: int
-    ) -> Range:
+    def compare(sides: Sides, way: object, first: int, last: int) -> Range:
         if last - first > 10_000:
             raise QueryCanceled
         compared.append((first, last))
@@ -141,7 +139,7 @@ def test_a_statement_that_times_out_is_tried_with_fewer_users(
 
     monkeypatch.setattr(comparing, "_compare", compare)
     monkeypatch.setattr(comparing, "_limit", lambda *_: None)
-    sides = Sides(None, None, 1, 1, 0.5)  # type: ignore[arg-type]
+    sides = Sides(None, None, None, 1, 1, 0.5)  # type: ignore[arg-type]
     list(comparing.ranges(sides, 0, 30_000))
     assert [first for first, _ in compared[1:]] == [last for _, last in compared[:-1]]
     assert (compared[0][0], compared[-1][1]) == (0, 30_001)
@@ -242,6 +240,13 @@ def test_while_suspects_are_looked_at_nobody_delivers(
     platform.execute("SET lock_timeout = '1ms'")
     with pytest.raises(LockNotAvailable):
         platform.execute("SELECT pg_advisory_lock(%s, 1)", LOCK_CLASS)
+
+
+def test_looks_do_not_wait_for_one_another(platform: Platform, course: Course) -> None:
+    for _ in range(2):
+        looking = platform.session()
+        looking.execute("SET lock_timeout = '1ms'")
+        looking.execute("SELECT * FROM pyrepl.look_again(1, '{1}', 7)")
 
 
 def test_a_course_that_cannot_answer_is_not_called_clean(

@@ -34,9 +34,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
     both = comparing._both
     seen = []
 
-    def seeing(sides: Any, pool: Any, asked: Asked) -> Any:
+    def seeing(sides: Any, asked: Asked) -> Any:
         seen.append(asked)
-        return both(sides, pool, asked)
+        return both(sides, asked)
 
     monkeypatch.setattr(comparing, "_both", seeing)
     return seen

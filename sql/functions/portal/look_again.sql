@@ -2,7 +2,7 @@
 -- arrives meanwhile, one statement reads the portal's rows together with what waits, the
 -- next the course's, both as a hash a column. Returns what differs: the user, the kind,
 -- which part, which columns, and whether a dossier waits (pending, not drift).
--- Locks: the database's advisory lock, for as long as the look takes.
+-- Locks: the database's advisory lock (shared if it is queued), as long as it takes.
 CREATE OR REPLACE FUNCTION pyrepl.look_again(
     p_database integer, p_users bigint[], p_seed bigint)
 RETURNS TABLE (user_id bigint, kind text, part text, columns text[], pending boolean)
@@ -17,7 +17,18 @@ DECLARE
     v_there json;
     v_pending bigint[];
 BEGIN
-    PERFORM pg_advisory_xact_lock(1887007344, p_database);
+    -- Looks share the lock. Immediate pushes do, too, so with these it is taken whole; the
+    -- mode is read again under the lock, without which it cannot change.
+    IF EXISTS (SELECT FROM pyrepl.database d
+        WHERE d.id = p_database AND d.delivery = 'queued')
+    THEN
+        PERFORM pg_advisory_xact_lock_shared(1887007344, p_database);
+    END IF;
+    IF EXISTS (SELECT FROM pyrepl.database d
+        WHERE d.id = p_database AND d.delivery = 'immediate')
+    THEN
+        PERFORM pg_advisory_xact_lock(1887007344, p_database);
+    END IF;
     EXECUTE format($here$
         SELECT (SELECT json_agg(t) FROM pyrepl.truth_rows_%1$s($1, $2) t),
             ARRAY(SELECT p.user_id FROM pyrepl.pending_users(%1$s, $1) p)
