@@ -42,6 +42,14 @@ class Range:
     former: int
     suspects: list[int]
 
+    def __add__(self, following: Range) -> Range:
+        return Range(
+            following.last,
+            self.members + following.members,
+            self.former + following.former,
+            self.suspects + following.suspects,
+        )
+
 
 @dataclass
 class Way:
@@ -97,9 +105,11 @@ class Sides:
 def ranges(sides: Sides, first: int, highest: int) -> Iterator[Range]:
     """Compare from an id on, range by range, each as wide as the target time allows.
 
-    A range that meets the statement's time-out is tried again in smaller parts.
+    A range that meets the statement's time-out is tried again in smaller parts. The
+    first is small, and returned with the second.
     """
     way, width = Way(), FIRST
+    probe = Range(first, 0, 0, [])
     while first <= highest:
         last = min(first + width, highest + 1)
         started = time.monotonic()
@@ -113,7 +123,6 @@ def ranges(sides: Sides, first: int, highest: int) -> Iterator[Range]:
             continue
         took = max(time.monotonic() - started, 0.001)
         _limit(sides, 0)
-        yield found
         was_first = way.sparse is None
         way.sparse = (found.members + found.former) * 8 < last - first
         if was_first and not way.sparse:
@@ -121,6 +130,11 @@ def ranges(sides: Sides, first: int, highest: int) -> Iterator[Range]:
         else:
             width = int(max(width * min(sides.target / took, 4), NARROWEST))
         first = last
+        if was_first and first <= highest:
+            probe = found
+        else:
+            yield probe + found
+            probe = Range(first, 0, 0, [])
 
 
 def _limit(sides: Sides, seconds: float) -> None:
