@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyreplctl import courses, portal, structure, verification
+from pyreplctl import courses, portal, verification
 from pyreplctl.config import Config
 from pyreplctl.db import connect, fetch
 from pyreplctl.expectations import Item
-from pyreplctl.structure import Structure
 from pyreplctl.verification import Result
+
+if TYPE_CHECKING:
+    from pyreplctl.structure import Looked, Structure
 
 KINDS = ("missing", "stale", "extra")
 NUMBERS = ("users", *KINDS, "former", "pending", "seconds")
@@ -36,7 +38,7 @@ class Database:
     """What a run found at one course database; None is what it did not look at."""
 
     name: str
-    looked: structure.Looked | None = None
+    looked: Looked | None = None
     data: Result | None = None
 
     @property
@@ -212,6 +214,8 @@ def interrupted(dsn: str, names: Sequence[str]) -> dict[str, int]:
 def _structure(dsn: str, names: Sequence[str], looking: Looking) -> Structure | None:
     if not looking.structure:
         return None
+    from pyreplctl import structure  # here, as looking at data alone should start fast
+
     return structure.verify(dsn, names, given=looking.given)
 
 

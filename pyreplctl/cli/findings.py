@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyreplctl import runs
 from pyreplctl.cli.output import SETTINGS, count, prose, table, talk
 from pyreplctl.expectations import Item
 from pyreplctl.history import Past
-from pyreplctl.mending import Step
-from pyreplctl.repairing import Plan
 from pyreplctl.runs import Database, Run
-from pyreplctl.values import Values
 from pyreplctl.verification import Difference
 
-Shown = Mapping[str, list[Values]]
+if TYPE_CHECKING:
+    from pyreplctl.values import Values
+
+Shown = Mapping[str, "list[Values]"]
 _LOUD = ("differs", "damaged")
 
 
@@ -137,20 +137,6 @@ def _values(found: Values) -> list[str]:
         for side, rows in (("portal", found.portal), ("course", found.course))
         for row in rows
     ]
-
-
-def planned(steps: list[Step], plans: list[Plan]) -> list[str]:
-    """Return what repair would do, and what it leaves."""
-    told = []
-    for step in steps:
-        how = step.action if step.item.mend.step else f"left to you: {step.item.detail}"
-        place = step.place or "portal"
-        told.append(f"{place}: {step.item.object}: {step.item.state}: {how}")
-    for each in plans:
-        kinds = ", ".join(f"{len(u)} {kind}" for kind, u in each.users.items() if u)
-        left = f"; {count(each.left, 'user')} left as they are" if each.left else ""
-        told.append(f"{each.name}: to be delivered again: {kinds}{left}")
-    return told
 
 
 def show_past(past: list[Past], names: Sequence[str]) -> None:

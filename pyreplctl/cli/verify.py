@@ -7,15 +7,7 @@ from pathlib import Path
 import click
 
 from pyreplctl import config as configuration
-from pyreplctl import (
-    courses,
-    history,
-    mending,
-    portal,
-    repairing,
-    runs,
-    values,
-)
+from pyreplctl import courses, history, portal, runs
 from pyreplctl.cli import findings
 from pyreplctl.cli.asked import Asked
 from pyreplctl.cli.durations import seconds
@@ -165,12 +157,7 @@ def verify(
     if resume:
         _say_where(dsn, asked.names)
     found = _found(dsn, config, looking, asked)
-    shown = {
-        each.name: values.read(dsn, config, each.name, each.examples)
-        for each in found.results
-        if show_values
-    }
-    findings.show(found, shown)
+    findings.show(found, _values(dsn, config, found) if show_values else {})
     if found.mends and not repair:
         talk('"pyreplctl verify --repair --dry-run" shows what a repair would do')
     _write(dsn, found, html, junit)
@@ -198,13 +185,26 @@ def _say_where(dsn: str, names: list[str]) -> None:
 
 def _found(dsn: str, config: Config, looking: Looking, asked: Asked) -> Run:
     """Look; with --repair say the plan, do it, and look again."""
-    if asked.repair and not asked.dry_run:
-        repairing.require_rights(dsn)
+    if not asked.repair:
+        return _keep(dsn, runs.look(dsn, config, asked.names, looking))
+    from pyreplctl.cli import repair  # here, as looking alone should start fast
+
+    if not asked.dry_run:
+        repair.require_rights(dsn)
     found = _keep(dsn, runs.look(dsn, config, asked.names, looking))
-    if asked.repair and _repair(dsn, found, asked):
+    if repair.carry_out(dsn, found, asked):
         again = runs.look_again(dsn, config, asked.names, found, looking)
         found = _keep(dsn, again)
     return found
+
+
+def _values(dsn: str, config: Config, found: Run) -> findings.Shown:
+    from pyreplctl import values
+
+    return {
+        each.name: values.read(dsn, config, each.name, each.examples)
+        for each in found.results
+    }
 
 
 def _given(config: Config) -> Config | None:
@@ -221,29 +221,6 @@ def _keep(dsn: str, found: Run) -> Run:
     except Error as error:  # of a standby, for example
         talk(f"not kept for --history: {error}", "yellow")
     return found
-
-
-def _repair(dsn: str, found: Run, asked: Asked) -> bool:
-    """Print the plan and do it; return whether anything was done."""
-    steps = mending.plan(found.found) if found.found else []
-    plans = repairing.plan(found.results, asked.only, asked.max_users)
-    mends = [step for step in steps if step.item.mend.step]
-    doing = bool(plans or mends) and not asked.dry_run
-    for line in findings.lines(found, {}) if doing else []:
-        talk(f"found: {line}")  # what is shown at the end is what is left
-    for line in findings.planned(steps, plans) or ["there is nothing to repair"]:
-        talk(f"plan: {line}")
-    if doing and mends:
-        done = mending.repair(dsn, mends)
-        for place, changes in done.changes.items():
-            for change in changes:
-                talk(f"{place or 'portal'}: {change.state} {change.object}")
-        for place, why in done.failed.items():
-            talk(f"{place or 'portal'}: not repaired: {why}", "red")
-    if doing:
-        for name, reasons in repairing.repair(dsn, plans).items():
-            talk(f"{name}: {'; '.join(reasons)}", "red")
-    return doing
 
 
 def _write(dsn: str, found: Run, html: Path | None, junit: Path | None) -> None:
