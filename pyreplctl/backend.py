@@ -23,6 +23,7 @@ class _OurTransaction(PostgresqlPsycopgBackend):  # type: ignore[misc]
 
     def __init__(self, connection: Connection) -> None:
         self._ours = connection
+        self._is_current = False
         super().__init__(parse_uri("postgresql+psycopg:///"), "_yoyo_migration")
 
     def connect(self, dburi: Any) -> Connection:  # noqa: ARG002
@@ -50,8 +51,9 @@ class _OurTransaction(PostgresqlPsycopgBackend):  # type: ignore[misc]
         return nullcontext()
 
     def ensure_internal_schema_updated(self) -> None:
-        if internalmigrations.needs_upgrading(self):
+        if not self._is_current and internalmigrations.needs_upgrading(self):
             internalmigrations.upgrade(self)
+        self._is_current = True  # yoyo asks before each of its steps
 
 
 @contextmanager

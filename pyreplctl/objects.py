@@ -12,11 +12,11 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from psycopg import Cursor, sql
 from psycopg import errors as pg
-from psycopg import sql
 
 from pyreplctl.db import Connection, fetch, value
-from pyreplctl.sources import texts
+from pyreplctl.sources import Slots, render, texts
 
 
 @dataclass(frozen=True)
@@ -45,38 +45,68 @@ class Change:
     detail: str = ""
 
 
-def _catalog_hash(connection: Connection, item: Object) -> str | None:
-    """Return the hash of what the catalog holds, whatever the session's search_path."""
-    text = sql.SQL(texts("fragments")["catalog_hash"])
-    hashed = text.format(kind=sql.Literal(item.kind), name=sql.Literal(item.name))
-    query = sql.SQL(
+def _catalog_query(connection: Connection, query: str, items: list[Object]) -> Cursor:
+    """Run a query on the items `o`; {catalog_hash} in it is that of what is there.
+
+    What it hashes is written the same whatever the session's search_path.
+    """
+    hashed = texts("fragments")["catalog_hash"]
+    fields = [[getattr(i, f) for i in items] for f in ("kind", "name", "source_hash")]
+    given = sql.SQL(
+        "unnest({}::text[], {}::text[], {}::text[])"
+        " WITH ORDINALITY o(kind, name, source_hash, place)"
+    ).format(*fields)
+    statements = sql.SQL(
         "SELECT set_config('pyrepl.path', current_setting('search_path'), true),"
         " set_config('search_path', 'pg_catalog, pg_temp', true);"
-        " SELECT {};"
+        " {};"
         " SELECT set_config('search_path', current_setting('pyrepl.path'), true)"
-    ).format(hashed)
-    cursor = connection.execute(query)
+    )
+    slots: Slots = {"kind": sql.SQL("o.kind"), "name": sql.SQL("o.name")}
+    cursor = connection.execute(
+        statements.format(
+            sql.SQL(query).format(
+                items=given, catalog_hash=sql.SQL(render(hashed, slots))
+            )
+        )
+    )
     cursor.nextset()
-    row = cursor.fetchone()
-    found: str | None = row[0] if row else None
-    return found
+    return cursor
+
+
+def states(connection: Connection, items: Iterable[Object]) -> list[str]:
+    """Return how each object is: current, outdated, missing, edited or disabled."""
+    wanted = list(items)
+    cursor = _catalog_query(
+        connection,
+        "SELECT {catalog_hash} AS held, r.catalog_hash AS recorded,"
+        " r.source_hash = o.source_hash AS same_source"
+        " FROM {items} LEFT JOIN pyrepl.object r USING (kind, name) ORDER BY o.place",
+        wanted,
+    )
+    return [
+        _state(connection, item, *row)
+        for item, row in zip(wanted, cursor.fetchall(), strict=True)
+    ]
 
 
 def state(connection: Connection, item: Object) -> str:
-    """Return the state of an object: current, outdated, missing, edited or disabled."""
-    held = _catalog_hash(connection, item)
+    """Return the state of an object."""
+    return states(connection, [item])[0]
+
+
+def _state(
+    connection: Connection,
+    item: Object,
+    held: str | None,
+    recorded: str | None,
+    same_source: bool | None,
+) -> str:
     if held is None:
         return "missing"
-    recorded = fetch(
-        connection,
-        "SELECT source_hash, catalog_hash FROM pyrepl.object"
-        " WHERE kind = %s AND name = %s",
-        item.kind,
-        item.name,
-    )
-    if not recorded or recorded[0]["source_hash"] != item.source_hash:
+    if not same_source:
         return "outdated"
-    if recorded[0]["catalog_hash"] != held:
+    if recorded != held:
         return "disabled" if _disabled(connection, item) else "edited"
     return "current"
 
@@ -104,7 +134,7 @@ def create(connection: Connection, item: Object) -> None:
     # One that took something else in an earlier version is still there beside it.
     for function in _functions(connection, item)[1:]:
         connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
-    _record(connection, item)
+    _record(connection, [item])
 
 
 def _run(connection: Connection, item: Object) -> None:
@@ -113,12 +143,14 @@ def _run(connection: Connection, item: Object) -> None:
     connection.execute(statements.encode())
 
 
-def _record(connection: Connection, item: Object) -> None:
-    connection.execute(
+def _record(connection: Connection, items: list[Object]) -> None:
+    _catalog_query(
+        connection,
         "INSERT INTO pyrepl.object (kind, name, source_hash, catalog_hash)"
-        " VALUES (%s, %s, %s, %s) ON CONFLICT (kind, name) DO UPDATE"
+        " SELECT o.kind, o.name, o.source_hash, {catalog_hash} FROM {items}"
+        " ON CONFLICT (kind, name) DO UPDATE"
         " SET source_hash = excluded.source_hash, catalog_hash = excluded.catalog_hash",
-        (item.kind, item.name, item.source_hash, _catalog_hash(connection, item)),
+        items,
     )
 
 
@@ -159,10 +191,13 @@ def _revoke(connection: Connection, item: Object) -> None:
 
 def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
     """Create or replace what is not current; return one change an object."""
+    wanted = list(items)
     changes = []
-    anew = False
-    for item in items:
-        found = state(connection, item)
+    made = []
+    replaced = anew = False
+    for item, known in zip(wanted, states(connection, wanted), strict=True):
+        # What stood on an object that was replaced may have gone with it.
+        found = state(connection, item) if replaced else known
         if anew and item.kind == "function" and found == "current":
             # Open sessions have it compiled with a type that is no more.
             found = "outdated"
@@ -170,13 +205,15 @@ def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
             _revoke(connection, item)
         if found == "missing":  # nothing that create would have to look for
             _run(connection, item)
-            _record(connection, item)
+            made.append(item)
         elif found != "current":
             create(connection, item)
+            replaced = True
         anew = anew or (item.kind == "type" and found not in ("current", "missing"))
         action = {"current": "unchanged", "missing": "created"}.get(found, "replaced")
         detail = found if action == "replaced" else ""
         changes.append(Change(str(item), action, detail))
+    _record(connection, made)
     return changes
 
 

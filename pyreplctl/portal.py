@@ -68,10 +68,11 @@ def check(dsn: str, config: Config) -> list[Change]:
         suitability.check_portal(connection, config)
         with connection.transaction(force_rollback=True):
             changes = _prepare(connection, config)
-            for item in _triggers(config):
-                state = objects.state(connection, item)
+            wanted = _triggers(config)
+            states = objects.states(connection, wanted)
+            for item, state in zip(wanted, states, strict=True):
                 changes.append(Change(str(item), "unchanged", state))
-            for item in objects.orphans(connection, _triggers(config), "triggers"):
+            for item in objects.orphans(connection, wanted, "triggers"):
                 changes.append(Change(str(item), "dropped", "orphan"))
     return [
         Change(change.object, change.detail or "missing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +22,8 @@ def root(name: str) -> Path:
     return inside if inside.is_dir() else inside.parent.parent / name
 
 
-def texts(folder: str) -> dict[str, str]:
+@cache
+def texts(folder: str) -> Mapping[str, str]:
     """Return name and text of the files of a folder below sql/, in order of name."""
     return {
         path.stem: path.read_text(encoding="utf-8")
