@@ -158,10 +158,13 @@ from pyreplctl.embedded import Cluster
 bin_dir = pathlib.Path({str(bin_dir)!r})
 cluster = Cluster.create(pathlib.Path({str(directory)!r}), bin_dir=bin_dir)
 cluster.start()
+print((cluster.directory / "data/postmaster.pid").read_text().split()[0], flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    subprocess.run([sys.executable, "-c", program], check=False)
-    pid = int((directory / "data/postmaster.pid").read_text().split()[0])
+    killed = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, check=False
+    )
+    pid = int(killed.stdout)
     assert processes.wait_for(lambda: processes._states([pid]) <= {"Z"}, 20)
 
 
