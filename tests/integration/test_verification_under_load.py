@@ -96,11 +96,15 @@ class Load:
                 )
 
 
-@pytest.fixture(params=["by user", "sums first"], autouse=True)
+@pytest.fixture(params=["as it is", "as if large"], autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the whole course at once, as it is small; or a part, and then sums."""
-    if request.param == "sums first":
+    """Take the whole course at once, as it is small; or as if it were large.
+
+    Then sums come first, and two sessions look at suspects.
+    """
+    if request.param == "as if large":
         monkeypatch.setattr(comparing, "FIRST", 32)
+        monkeypatch.setattr(verification, "MANY", 2)
 
 
 @pytest.fixture
