@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import sql
 
-from pyreplctl import contracts, guard, objects, portal, removal, rights
+from pyreplctl import contracts, fragments, guard, objects, portal, removal, rights
 from pyreplctl.config import Config, Guard
 from pyreplctl.contracts import PARTS, Contract
 from pyreplctl.db import Connection, fetch, value
@@ -91,12 +91,12 @@ def wanted_objects(
 
     `server` is the version of its server: 180001.
     """
-    slots = contracts.course_slots(config, contract, server)
+    slots = fragments.course_slots(config, contract, server)
     slots |= {"link_role": sql.Identifier(role), "blank": blank}
     wanted = []
     for part in PARTS:
         name = f"{part}_row"
-        wanted.append(Object("type", name, contracts.row_type(part, contract, name)))
+        wanted.append(Object("type", name, fragments.row_type(part, contract, name)))
     for folder in ("functions/both", "functions/course"):
         wanted += [
             Object("function", name, render(text, slots))

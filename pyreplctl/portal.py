@@ -11,6 +11,7 @@ from psycopg import sql
 from pyreplctl import (
     __version__,
     contracts,
+    fragments,
     migrate,
     objects,
     removal,
@@ -271,13 +272,13 @@ def _own_objects(
     held: dict[str, set[str]],
 ) -> list[Object]:
     compared = [contract, *(_only(old, held) for old in used)]
-    slots = contracts.portal_slots(config, compared)
+    slots = fragments.portal_slots(config, compared)
     wanted = []
     by_fingerprint = {c.fingerprint: c for c in [contract, *used]}
     for each in by_fingerprint.values():
         for part in PARTS:
             name = f"{part}_row_{each.short}"
-            source = contracts.row_type(part, each, name)
+            source = fragments.row_type(part, each, name)
             wanted.append(Object("type", name, source))
     for folder in ("functions/both", "functions/portal", "triggers/portal"):
         wanted += [
@@ -302,7 +303,7 @@ def database_objects(
 ) -> list[Object]:
     """Return what the portal has for one course database alone."""
     server = connection.info.server_version
-    slots = contracts.database_slots(config, contract, number, server)
+    slots = fragments.database_slots(config, contract, number, server)
     found = texts("functions/portal")
     wanted = [
         Object("function", f"push_{number}", render(found["push"], slots)),
