@@ -22,11 +22,16 @@ class Patience:
 
 
 @contextmanager
-def install_lock(connection: Connection) -> Iterator[None]:
-    """Keep other installs and registrations out; they hold it for seconds."""
+def install_lock(connection: Connection, *, shared: bool = False) -> Iterator[None]:
+    """Keep other installs and registrations out; they hold it for seconds.
+
+    Refreshes share it with one another.
+    """
     deadline = time.monotonic() + 60
     key = (LOCK_CLASS, INSTALL_LOCK)
-    while not value(connection, "SELECT pg_try_advisory_lock(%s, %s)", *key):
+    kind = "_shared" if shared else ""
+    attempt = f"SELECT pg_try_advisory_lock{kind}(%s, %s)".encode()
+    while not value(connection, attempt, *key):
         if time.monotonic() > deadline:
             holder = value(
                 connection,
@@ -43,7 +48,8 @@ def install_lock(connection: Connection) -> Iterator[None]:
         yield
     finally:
         if not connection.broken:
-            connection.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+            release = f"SELECT pg_advisory_unlock{kind}(%s, %s)"
+            connection.execute(release.encode(), key)
 
 
 def under_lock_timeout(

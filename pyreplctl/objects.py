@@ -213,7 +213,8 @@ def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
         action = {"current": "unchanged", "missing": "created"}.get(found, "replaced")
         detail = found if action == "replaced" else ""
         changes.append(Change(str(item), action, detail))
-    _record(connection, made)
+    if made:
+        _record(connection, made)
     return changes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import LiteralString
 
@@ -28,6 +29,7 @@ from pyreplctl.sources import Slots, render, texts
 
 # What verify has for each database.
 TRUTHS = ("truth", "truth_rows", "truth_sums", "truth_total")
+_OF_A_DATABASE = re.compile(rf"(push|{'|'.join(TRUTHS)})_\d+(_immediate)?")
 
 
 def install(dsn: str, config: Config, patience: Patience | None = None) -> list[Change]:
@@ -103,15 +105,23 @@ def _prepare(connection: Connection, config: Config) -> list[Change]:
 
 
 def bring_objects(
-    connection: Connection, config: Config, contract: Contract
+    connection: Connection,
+    config: Config,
+    contract: Contract,
+    only: int | None = None,
 ) -> list[Change]:
-    """Bring types and functions up to date, and drop those that nobody needs now."""
+    """Bring types and functions up to date, and drop those that nobody needs now.
+
+    With `only` those of other course databases are left as they are: a refresh of each
+    would look at those of all.
+    """
     used = contracts.in_use(connection)
-    wanted = wanted_objects(connection, config, contract, used)
+    wanted = wanted_objects(connection, config, contract, used, only)
     changes = objects.bring(connection, wanted)
     for item in objects.orphans(connection, wanted, "function", "view", "type"):
-        objects.drop(connection, item)
-        changes.append(Change(str(item), "dropped", "orphan"))
+        if only is None or not _OF_A_DATABASE.fullmatch(item.name):
+            objects.drop(connection, item)
+            changes.append(Change(str(item), "dropped", "orphan"))
     return changes
 
 
@@ -224,18 +234,24 @@ def wanted_objects(
     config: Config,
     contract: Contract,
     used: Sequence[Contract],
+    only: int | None = None,
 ) -> list[Object]:
-    """Return all types and functions that the portal should have."""
-    agreed = {
-        row["id"]: contracts.stored(connection, row["contract_id"])
-        for row in fetch(
-            connection, "SELECT id, contract_id FROM pyrepl.database ORDER BY id"
-        )
-    }
+    """Return all types and functions that the portal should have.
+
+    With `only` of one course database; else of all.
+    """
     held = columns_held(connection, config)
     wanted = _own_objects(config, contract, used, held)
-    for number, each in agreed.items():
-        wanted += database_objects(connection, config, each, number)
+    agreed: dict[int, Contract] = {}
+    for row in fetch(
+        connection,
+        "SELECT id, contract_id FROM pyrepl.database"
+        " WHERE id = coalesce(%s, id) ORDER BY id",
+        only,
+    ):
+        of = row["contract_id"]
+        agreed[of] = agreed.get(of) or contracts.stored(connection, of)
+        wanted += database_objects(connection, config, agreed[of], row["id"])
     return wanted
 
 

@@ -15,7 +15,14 @@ from pyreplctl import (
 )
 from pyreplctl.config import Config
 from pyreplctl.contracts import Contract
-from pyreplctl.db import Connection, driver_errors, fetch, without_secrets
+from pyreplctl.db import (
+    LOCK_CLASS,
+    REFRESH_LOCK,
+    Connection,
+    driver_errors,
+    fetch,
+    without_secrets,
+)
 from pyreplctl.objects import Change
 
 
@@ -39,7 +46,7 @@ def refresh(
     contract = portal.installed_contract(connection, config)
     number = courses.numbers(connection, [name])[name]
     with (
-        locking.install_lock(connection),
+        locking.install_lock(connection, shared=True),
         courses.entered(connection, number, name, dsn) as course,
     ):
         agreed = suitability.check_course(course, connection, config, contract)
@@ -117,8 +124,12 @@ def _refresh_both(
     mended, closed = courses.mend_links(connection, number)
     with driver_errors("the course database"):
         changes += mended + courses.new_passwords(connection, course, closed)
-    # All of them: the former contract may have been the last of its kind.
-    changes += portal.bring_objects(connection, config, contract)
+    # Also those that all share: the former contract may have been the last of its kind.
+    # By one refresh after the other: two cannot replace a function at once.
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, REFRESH_LOCK)
+    )
+    changes += portal.bring_objects(connection, config, contract, number)
     if changed or rebind:
         changes.append(Change(f"contract {contract.short}", "replaced"))
         courses.backfill(connection, [number])

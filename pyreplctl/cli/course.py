@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import click
 
@@ -14,6 +15,9 @@ from pyreplctl.cli.register import DELIVERY_MODE, GUARD_MODE, deliver, register
 from pyreplctl.config import Config, Guard, Mode
 from pyreplctl.db import Connection, connect, fetch
 from pyreplctl.errors import Error, NotDelivered, UsageError
+from pyreplctl.objects import Change
+
+T = TypeVar("T")
 
 app = click.Group(
     "course", help="Register, show, refresh, pause and unregister course databases."
@@ -30,6 +34,13 @@ NAMES = click.argument(
     "names", nargs=-1, metavar="[NAME]...", help="Names of course databases."
 )
 ALL = click.option("--all", "every", is_flag=True, help="All course databases.")
+JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(min=1, max=64),
+    default=4,
+    metavar="N",
+    help="Course databases to work on at once.",
+)
 
 
 @app.command("list")
@@ -127,25 +138,52 @@ def _chosen(connection: Connection, names: Sequence[str], every: bool) -> list[s
     return list(courses.numbers(connection, names))
 
 
+def _on_each(
+    names: list[str], jobs: int, act: Callable[[Connection, str], T]
+) -> dict[str, T]:
+    """Do something for several course databases at once; return what came of it.
+
+    Complains of those that fail; they are not among what is returned.
+    """
+    dsn = SETTINGS.dsn(SETTINGS.config())
+
+    def one(name: str) -> T | Error:
+        try:
+            with connect(dsn, "the portal") as connection:
+                return act(connection, name)
+        except Error as error:
+            return error
+
+    done: dict[str, T] = {}
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        for name, found in zip(names, pool.map(one, names), strict=True):
+            if isinstance(found, Error):
+                complain(f"{name}: {found}", found.hint)
+            else:
+                done[name] = found
+    return done
+
+
 @app.command()
 @NAMES
 @ALL
 @DSN
+@JOBS
 @click.option(
     "--rebind",
     is_flag=True,
     help="Bind it to this portal anew, deliver all members again and verify:"
     " after a restore, a move, or a failover with loss.",
 )
-def refresh(names: tuple[str, ...], every: bool, dsn: str | None, rebind: bool) -> int:
+def refresh(
+    names: tuple[str, ...], every: bool, dsn: str | None, jobs: int, rebind: bool
+) -> int:
     """Bring course databases to the present contract and code.
 
     What the portal gained is added and backfilled. Exit code 1 if one could not be
     refreshed; the others are.
     """
     config = SETTINGS.config()
-    failed = 0
-    done: dict[str, Any] = {}
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         chosen = _chosen(connection, names, every)
         if dsn and len(chosen) > 1:
@@ -153,29 +191,39 @@ def refresh(names: tuple[str, ...], every: bool, dsn: str | None, rebind: bool) 
                 "--dsn goes with one course database",
                 hint="Name the one that it leads to.",
             )
-        for name in chosen:
-            try:
-                done[name] = _refresh(connection, config, name, dsn, rebind)
-            except Error as error:
-                failed += 1
-                complain(f"{name}: {error}", error.hint)
+        changes = _on_each(
+            chosen,
+            jobs,
+            lambda at, name: refreshing.refresh(at, config, name, dsn, rebind=rebind),
+        )
+        stuck = deliver(connection, changed) if (changed := _some(changes)) else {}
+    done = {}
+    for name, made in changes.items():
+        try:
+            done[name] = _refreshed(config, name, len(made), stuck.get(name), rebind)
+        except Error as error:
+            complain(f"{name}: {error}", error.hint)
     data(done, [f"{name}: {text}" for name, text in done.items()])
-    return 1 if failed else 0
+    return 1 if len(done) < len(chosen) else 0
 
 
-def _refresh(
-    connection: Connection, config: Config, name: str, dsn: str | None, rebind: bool
+def _some(changes: dict[str, list[Change]]) -> list[str]:
+    """Return the names of databases of which something was changed."""
+    return [name for name, made in changes.items() if made]
+
+
+def _refreshed(
+    config: Config, name: str, changes: int, stuck: list[str] | None, rebind: bool
 ) -> str:
-    changes = refreshing.refresh(connection, config, name, dsn, rebind=rebind)
-    if not changes:
-        return "unchanged"
-    if stuck := deliver(connection, [name]):
+    """Say what a refresh has changed; raise `NotDelivered` for what came of it."""
+    if stuck:
         raise NotDelivered(
-            "refreshed, but not everything could be delivered\n  "
-            + "\n  ".join(stuck[name]),
+            "refreshed, but not everything could be delivered\n  " + "\n  ".join(stuck),
             hint='It stays queued and is tried again; see "pyreplctl status".',
         )
-    said = f"{count(len(changes), 'object')} changed"
+    if not changes:
+        return "unchanged"
+    said = f"{count(changes, 'object')} changed"
     return f"{said}, {_verified(config, name)}" if rebind else said
 
 
@@ -228,17 +276,22 @@ def resume(names: tuple[str, ...], every: bool) -> None:
 @NAMES
 @ALL
 @DSN
-def rotate_password(names: tuple[str, ...], every: bool, dsn: str | None) -> None:
+@JOBS
+def rotate_password(
+    names: tuple[str, ...], every: bool, dsn: str | None, jobs: int
+) -> int:
     """Give link roles new passwords.
 
-    Generated, set at the course and in the portal's user mapping, and never shown.
+    Generated, set at the course and in the portal's user mapping, and never shown. Exit
+    code 1 if one could not be changed; the others are.
     """
-    config = SETTINGS.config()
-    with connect(SETTINGS.dsn(config), "the portal") as connection:
+    with connect(SETTINGS.dsn(SETTINGS.config()), "the portal") as connection:
         chosen = _chosen(connection, names, every)
-        for name in chosen:
-            courses.rotate_password(connection, name, dsn)
-    data(chosen, [f"{name}: password changed" for name in chosen])
+    done = _on_each(
+        chosen, jobs, lambda at, name: courses.rotate_password(at, name, dsn)
+    )
+    data([*done], [f"{name}: password changed" for name in done])
+    return 1 if len(done) < len(chosen) else 0
 
 
 @app.command()

@@ -431,6 +431,28 @@ def test_a_database_goes_its_way(cli: Cli, platform: Platform) -> None:
     assert cli("status", "--json").document["databases"] == []
 
 
+@pytest.mark.parametrize(
+    ("command", "said"), [("refresh", "unchanged"), ("rotate-password", "changed")]
+)
+def test_one_that_cannot_be_reached_keeps_no_other(
+    cli: Cli, platform: Platform, command: str, said: str
+) -> None:
+    for name in ("forum", "notes", "wiki"):
+        platform.course(TOY + name, name=name)
+    platform.execute(
+        "UPDATE pyrepl.database SET administrator = 'host=127.0.0.1 port=1'"
+        " WHERE name = 'notes'"
+    )
+    for jobs in ("1", "4"):
+        ran = cli("course", command, "--all", "--jobs", jobs)
+        assert ran.code == 1
+        lines = ran.out.splitlines()
+        assert [line.partition(":")[0] for line in lines] == ["forum", "wiki"]
+        assert all(line.endswith(said) for line in lines)
+        assert ran.err.startswith("error: notes: ")
+        assert ran.err.count("error: ") == 1
+
+
 def test_purge_takes_the_copies_along(cli: Cli, platform: Platform) -> None:
     course = platform.course(TOY, name="forum")
     platform.member(1, TOY)
