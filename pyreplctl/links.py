@@ -258,9 +258,10 @@ def mend(portal: Connection, way: Way) -> list[Change]:
         portal.execute(options_sql(way, held, lost).encode())
         changes.append(Change(f"server {way.server}", "replaced", ", ".join(lost)))
     changes += _mend_mappings(portal, way)
+    query = "SELECT name, held FROM pyrepl.link_rows(%s) WHERE kind = 'foreign table'"
+    tables = {row["name"]: row["held"] for row in fetch(portal, query, way.server)}
     for name, (wanted, statement) in foreign_tables(way).items():
-        query = "SELECT held FROM pyrepl.link_rows() WHERE kind = %s AND name = %s"
-        found = value(portal, query, "foreign table", name)
+        found = tables.get(name)
         if found == wanted:
             continue
         table = sql.Identifier("pyrepl", name)

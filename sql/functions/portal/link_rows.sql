@@ -1,6 +1,6 @@
--- The links: servers with their options, user mappings (whether there is a password, not
--- which), and foreign tables with a line for each column.
-CREATE OR REPLACE FUNCTION pyrepl.link_rows()
+-- The links, or one by its server: servers with their options, user mappings (whether there
+-- is a password, not which), and foreign tables with a line for each column.
+CREATE OR REPLACE FUNCTION pyrepl.link_rows(p_server text DEFAULT NULL)
 RETURNS TABLE (kind text, name text, state text, source text, held text, problem text)
 LANGUAGE sql
 STABLE
@@ -8,11 +8,14 @@ SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off
 AS $link_rows$
     WITH wanted AS (
-        SELECT 'pyrepl_' || d.id AS server FROM pyrepl.database d
-        UNION ALL
-        SELECT 'pyrepl_' || d.id || '_immediate' FROM pyrepl.database d
-        WHERE d.delivery = 'immediate' OR to_regclass(
-            'pyrepl.inbox_' || d.id || '_immediate') IS NOT NULL
+        SELECT w.server
+        FROM (
+            SELECT 'pyrepl_' || d.id FROM pyrepl.database d
+            UNION ALL
+            SELECT 'pyrepl_' || d.id || '_immediate' FROM pyrepl.database d
+            WHERE d.delivery = 'immediate' OR to_regclass(
+                'pyrepl.inbox_' || d.id || '_immediate') IS NOT NULL) w(server)
+        WHERE p_server IS NULL OR w.server = p_server
     )
     SELECT 'server', coalesce(w.server, s.srvname),
         CASE WHEN s.oid IS NULL THEN 'missing' WHEN w.server IS NULL THEN 'orphan'
@@ -20,7 +23,8 @@ AS $link_rows$
         NULL, to_json(s.srvoptions)::text, o.problem
     FROM wanted w
     FULL JOIN (
-        SELECT * FROM pg_foreign_server WHERE srvname LIKE 'pyrepl\_%') s
+        SELECT * FROM pg_foreign_server
+        WHERE srvname LIKE 'pyrepl\_%' AND (p_server IS NULL OR srvname = p_server)) s
         ON s.srvname = w.server
     LEFT JOIN LATERAL (
         SELECT pyrepl.odd_rights(s.srvowner, s.srvacl, false) AS problem) o ON true
@@ -52,9 +56,10 @@ AS $link_rows$
     JOIN pg_foreign_server s ON s.oid = f.ftserver
     CROSS JOIN LATERAL (
         SELECT pyrepl.odd_rights(c.relowner, c.relacl, false) AS problem) o
-    WHERE c.relnamespace = 'pyrepl'::regnamespace;
+    WHERE c.relnamespace = 'pyrepl'::regnamespace
+        AND (p_server IS NULL OR s.srvname = p_server);
 $link_rows$;
 
-COMMENT ON FUNCTION pyrepl.link_rows() IS
+COMMENT ON FUNCTION pyrepl.link_rows(text) IS
     'servers, user mappings and foreign tables, and what is odd about them';
-REVOKE ALL ON FUNCTION pyrepl.link_rows() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.link_rows(text) FROM PUBLIC;
