@@ -40,7 +40,8 @@ def install_lock(connection: Connection, *, shared: bool = False) -> Iterator[No
                 *key,
             )
             raise DatabaseError(
-                f"another install, registration or refresh is at work (backend {holder})",
+                "another install, registration or refresh is at work"
+                f" (backend {holder})",
                 hint="Wait until it has finished and run the command again.",
             )
         time.sleep(0.2)
