@@ -20,7 +20,9 @@ from pyreplctl.objects import Change
 T = TypeVar("T")
 
 app = click.Group(
-    "course", help="Register, show, refresh, pause and unregister course databases."
+    "course",
+    help="Register, show, refresh, pause and unregister course databases.",
+    short_help="Register, show and change course databases.",
 )
 app.add_command(register)
 
@@ -85,7 +87,7 @@ def show(name: str) -> None:
     data(found, lines)
 
 
-@app.command("set")
+@app.command("set", short_help="Change what it hosts, delivery and guard.")
 @NAME
 @click.option(
     "--remove-course",

@@ -16,6 +16,7 @@ from pyreplctl.letters import Letter, Retried
 app = click.Group(
     "dead",
     help="List, show, retry and discard dead letters: dossiers that were given up.",
+    short_help="List and retry dossiers that were given up.",
 )
 
 

@@ -9,7 +9,7 @@ import click
 from pyreplctl.cli.output import SETTINGS, data
 
 
-@click.command("demo")
+@click.command("demo", short_help="See it all happen on embedded servers.")
 @click.option(
     "--keep",
     type=Path,

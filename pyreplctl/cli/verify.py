@@ -25,7 +25,7 @@ NAMES = click.argument(
 )
 
 
-@click.command()
+@click.command(short_help="Compare every object and every row with the portal.")
 @NAMES
 @click.option(
     "--structure", is_flag=True, help="Look at structure alone: every object."

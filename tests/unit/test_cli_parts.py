@@ -75,3 +75,20 @@ def test_every_command_is_where_it_is_said_to_be() -> None:
         command = application.get_command(context, name)
         assert command is not None
         assert command.name == name
+
+
+def groups() -> list[click.Context]:
+    context = click.Context(application, info_name="pyreplctl", terminal_width=80)
+    inner = [
+        click.Context(command, info_name=name, parent=context, terminal_width=80)
+        for name in application.list_commands(context)
+        if isinstance(command := application.get_command(context, name), click.Group)
+    ]
+    return [context, *inner]
+
+
+def test_no_command_is_cut_short_in_the_help() -> None:
+    for context in groups():
+        _, _, commands = context.get_help().partition("Commands:")
+        assert commands.strip()
+        assert "..." not in commands
