@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.figures import Table
 from benchmarks.ground import Ground, machine, versions
 from benchmarks.options import PEERS_BIN, chosen, parser, told
-from pyreplctl.embedded import find_bin_dir
+from pyreplctl.sandbox.embedded import find_bin_dir
 
 QUESTIONS = (
     *("throughput", "latency", "bulk", "copy", "sustained", "databases"),

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from benchmarks.contenders import PATIENCE, TABLES, Contender, copy_all, until
 from benchmarks.ground import PORTAL, UNLISTED, Ground
-from pyreplctl.config import USER_COLUMNS
+from pyreplctl.core.config import USER_COLUMNS
 
 SCHEMA = Path("/usr/share/bucardo/bucardo.schema")
 SYNC = "people"

@@ -16,9 +16,12 @@ from psycopg import sql
 
 from benchmarks.ground import Connection, Ground, Site, key_of
 from benchmarks.options import told
-from pyreplctl import courses, deliveries, immediate, portal, registration, status
-from pyreplctl.config import USER_COLUMNS, Config, Mode
-from pyreplctl.registration import Request
+from pyreplctl.core.config import USER_COLUMNS, Config, Mode
+from pyreplctl.courses import delivery_mode, state
+from pyreplctl.courses import register as registration
+from pyreplctl.courses.register import Request
+from pyreplctl.delivery import batches, status
+from pyreplctl.install import portal
 
 TRIGGERS = Path(__file__).with_name("foreign_triggers.sql")
 PATIENCE = 600.0  # seconds, for what was written to arrive
@@ -106,12 +109,12 @@ class Ours(Contender):
         with self.site.open() as session:
             request = Request((key_of(name),), self.site.dsn(name), backfill=backfill)
             registration.register(session, Config(), request)
-            return courses.numbers(session, [name])[name]
+            return state.numbers(session, [name])[name]
 
     def _deliver_at_once(self) -> None:
         with self.site.open() as session:
             for name in self.site.names:
-                immediate.set_delivery(
+                delivery_mode.set_delivery(
                     session, Config(), name, self.mode, self.site.dsn(name)
                 )
 
@@ -152,8 +155,8 @@ class Ours(Contender):
                 raise SystemExit(f"not delivered: {done}")
         else:
             with self.site.open() as own:
-                chosen = courses.numbers(own, [])
-                if stuck := deliveries.until_empty(own, chosen):
+                chosen = state.numbers(own, [])
+                if stuck := batches.until_empty(own, chosen):
                     raise SystemExit(f"not delivered: {stuck}")
         return time.monotonic() - begun
 

@@ -33,12 +33,14 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import TupleRow
 
-from pyreplctl import courses, portal, registration, status
-from pyreplctl.config import Config
-from pyreplctl.db import value
-from pyreplctl.embedded import Cluster
-from pyreplctl.registration import Request
-from pyreplctl.sources import root
+from pyreplctl.core.config import Config
+from pyreplctl.core.db import value
+from pyreplctl.courses import register, state
+from pyreplctl.courses.register import Request
+from pyreplctl.delivery import status
+from pyreplctl.install import portal
+from pyreplctl.sandbox.embedded import Cluster
+from pyreplctl.schema.sql_files import root
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -119,7 +121,7 @@ class Ground:
         )
         for name in NAMES:
             dsn = self.server_of(name).conninfo(name)
-            registration.register(here, Config(), Request((f"edX/{name}",), dsn))
+            register.register(here, Config(), Request((f"edX/{name}",), dsn))
             here.execute(
                 "INSERT INTO student_courseenrollment (user_id, course_id)"
                 " SELECT id, %s FROM auth_user",
@@ -144,7 +146,7 @@ def worker(ground: Ground) -> Iterator[None]:
 def settle(ground: Ground) -> None:
     """Return when every database has everything."""
     here = ground.sessions["portal"]
-    courses.resume(here, NAMES)
+    state.resume(here, NAMES)
     done = status.wait(here, [], None, timeout=600)
     if done.left or done.unrouted:
         raise SystemExit(f"not delivered in ten minutes: {done}")

@@ -18,8 +18,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from pyreplctl.embedded import Cluster
-from pyreplctl.sources import root
+from pyreplctl.sandbox.embedded import Cluster
+from pyreplctl.schema.sql_files import root
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -22,7 +22,7 @@ from benchmarks.figures import Figure, Target, percentile, ratios
 from benchmarks.ground import Ground, Site
 from benchmarks.latency import probe
 from benchmarks.options import Options, main, told
-from pyreplctl.db import value
+from pyreplctl.core.db import value
 
 ROWS, ALL_ROWS = 200_000, 2_000_000
 FEED = (

@@ -20,7 +20,7 @@ from benchmarks.contenders import Ours
 from benchmarks.figures import Figure, Target
 from benchmarks.ground import PORTAL, Connection, Ground, Site
 from benchmarks.options import Options, main, told
-from pyreplctl.db import value
+from pyreplctl.core.db import value
 
 SINGLE = 50_000
 MB = 1024 * 1024

@@ -27,11 +27,13 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import TupleRow
 
-from pyreplctl import courses, deliveries, immediate, portal, registration
-from pyreplctl.config import Config, Mode
-from pyreplctl.embedded import Cluster
-from pyreplctl.registration import Request
-from pyreplctl.sources import root
+from pyreplctl.core.config import Config, Mode
+from pyreplctl.courses import delivery_mode, register, state
+from pyreplctl.courses.register import Request
+from pyreplctl.delivery import batches
+from pyreplctl.install import portal
+from pyreplctl.sandbox.embedded import Cluster
+from pyreplctl.schema.sql_files import root
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -88,7 +90,7 @@ class Ground:
         portal.install(self.here.conninfo("portal"), Config())
         for name in NAMES:
             request = Request((name,), self.there.conninfo(name))
-            registration.register(self.writer, Config(), request)
+            register.register(self.writer, Config(), request)
         self.enroll("one")
 
     def enroll(self, course: str) -> None:
@@ -100,14 +102,14 @@ class Ground:
         self.drain()
 
     def drain(self) -> None:
-        courses.resume(self.writer, NAMES)
-        deliveries.until_empty(self.writer, courses.numbers(self.writer, []))
+        state.resume(self.writer, NAMES)
+        batches.until_empty(self.writer, state.numbers(self.writer, []))
 
     def deliver(self, mode: Mode, *names: str) -> None:
         self.drain()
         for name in names:
             dsn = self.there.conninfo(name)
-            immediate.set_delivery(self.writer, Config(), name, mode, dsn)
+            delivery_mode.set_delivery(self.writer, Config(), name, mode, dsn)
 
     def recover(self) -> None:
         """Begin afresh after a failure: nothing waits, nobody backs off."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, Table
 from benchmarks.ground import Ground, machine
-from pyreplctl.embedded import find_bin_dir
+from pyreplctl.sandbox.embedded import find_bin_dir
 
 PEERS_BIN = Path("/usr/lib/postgresql/15/bin")
 

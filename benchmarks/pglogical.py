@@ -7,7 +7,7 @@ import subprocess
 from benchmarks.contenders import Native
 from benchmarks.ground import Ground
 from benchmarks.options import PEERS_BIN
-from pyreplctl.config import USER_COLUMNS
+from pyreplctl.core.config import USER_COLUMNS
 
 _SETTINGS = {
     "wal_level": "logical",

@@ -36,11 +36,13 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from pyreplctl import courses, deliveries, portal, registration
-from pyreplctl.config import USER_COLUMNS, Config
-from pyreplctl.embedded import Cluster, find_bin_dir
-from pyreplctl.registration import Request
-from pyreplctl.sources import root
+from pyreplctl.core.config import USER_COLUMNS, Config
+from pyreplctl.courses import register, state
+from pyreplctl.courses.register import Request
+from pyreplctl.delivery import batches
+from pyreplctl.install import portal
+from pyreplctl.sandbox.embedded import Cluster, find_bin_dir
+from pyreplctl.schema.sql_files import root
 
 SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB"}
 COURSE = "edX/large/2012_Fall"
@@ -90,11 +92,11 @@ def ground(directory: Path, users: int) -> Iterator[dict[str, str]]:
         portal.install(dsns["portal"], Config())
         with psycopg.connect(dsns["portal"], autocommit=True) as here:
             request = Request((COURSE,), dsns["course"], backfill=False)
-            registration.register(here, Config(), request)
+            register.register(here, Config(), request)
             for statement in FILL:
                 here.execute(statement.format(users=users, course=COURSE).encode())
             here.execute("VACUUM ANALYZE")
-            deliveries.until_empty(here, courses.numbers(here, []))
+            batches.until_empty(here, state.numbers(here, []))
         for dsn in dsns.values():
             with psycopg.connect(dsn, autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")

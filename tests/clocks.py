@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pyreplctl.worker import Worker
+from pyreplctl.delivery.worker import Worker
 
 
 @contextmanager

@@ -16,9 +16,9 @@ import pytest
 from psycopg import sql
 from pytest_postgresql.janitor import DatabaseJanitor
 
-from pyreplctl.config import Config
-from pyreplctl.embedded import Cluster, find_bin_dir
-from pyreplctl.portal import install
+from pyreplctl.core.config import Config
+from pyreplctl.install.portal import install
+from pyreplctl.sandbox.embedded import Cluster, find_bin_dir
 from tests.platform import Platform
 
 SCHEMA = Path(__file__).parent / "schema"

@@ -10,10 +10,13 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import TupleRow
 
-from pyreplctl import courses, deliveries, registration, verification
-from pyreplctl.config import USER_COLUMNS, Config, Guard, Mode
-from pyreplctl.registration import Registered, Request
-from pyreplctl.verification import Result
+from pyreplctl.core.config import USER_COLUMNS, Config, Guard, Mode
+from pyreplctl.courses import register as registration
+from pyreplctl.courses import state
+from pyreplctl.courses.register import Registered, Request
+from pyreplctl.delivery import batches
+from pyreplctl.verify import data
+from pyreplctl.verify.data import Result
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -215,14 +218,12 @@ class Platform:
 
     def deliver(self) -> dict[str, list[str]]:
         """Route, and deliver until nothing is left; returns what is stuck, by name."""
-        chosen = courses.numbers(self.connection, [])
-        return deliveries.until_empty(self.connection, chosen)
+        chosen = state.numbers(self.connection, [])
+        return batches.until_empty(self.connection, chosen)
 
     def verify(self, examples: int = 20) -> dict[str, Result]:
         """Compare all course databases with the portal."""
-        found = verification.verify(
-            self.dsn, self.config, [], jobs=2, examples=examples
-        )
+        found = data.verify(self.dsn, self.config, [], jobs=2, examples=examples)
         return {result.name: result for result in found}
 
     def assert_equal(self) -> None:

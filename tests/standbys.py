@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyreplctl.embedded import Cluster
-from pyreplctl.embedded.binaries import as_server, give_to_server
+from pyreplctl.sandbox.embedded import Cluster
+from pyreplctl.sandbox.embedded.binaries import as_server, give_to_server
 from tests.conftest import fast_directory
 
 

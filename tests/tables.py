@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psycopg
 
-from pyreplctl import migrate
-from pyreplctl.sources import root, texts
+from pyreplctl.install import migrations
+from pyreplctl.schema.sql_files import root, texts
 from tests.platform import Connection
 
 
@@ -24,7 +24,7 @@ def migrated(connection: Connection, side: str) -> str:
     """Return the same of a database with nothing but the migrations, then undo them."""
     with connection.transaction(force_rollback=True):
         connection.execute("CREATE SCHEMA pyrepl")
-        migrate.apply(connection, side)
+        migrations.apply(connection, side)
         for name in ("odd_rights", "table_rows"):
             connection.execute(texts("functions/both")[name].encode())
         return text_of(connection)

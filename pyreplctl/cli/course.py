@@ -8,14 +8,17 @@ from typing import Any, TypeVar
 
 import click
 
-from pyreplctl import courses, immediate, portal, status, verification
-from pyreplctl import refresh as refreshing
 from pyreplctl.cli.output import SETTINGS, complain, count, data, table, talk
 from pyreplctl.cli.register import DELIVERY_MODE, GUARD_MODE, deliver, register
-from pyreplctl.config import Config, Guard, Mode
-from pyreplctl.db import Connection, connect, fetch
-from pyreplctl.errors import Error, NotDelivered, UsageError
-from pyreplctl.objects import Change
+from pyreplctl.core.config import Config, Guard, Mode
+from pyreplctl.core.db import Connection, connect, fetch
+from pyreplctl.core.errors import Error, NotDelivered, UsageError
+from pyreplctl.courses import delivery_mode, state
+from pyreplctl.courses import refresh as refreshing
+from pyreplctl.delivery import status
+from pyreplctl.install import portal
+from pyreplctl.schema.objects import Change
+from pyreplctl.verify import data as verification
 
 T = TypeVar("T")
 
@@ -70,7 +73,7 @@ def show(name: str) -> None:
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
-        number = courses.numbers(connection, [name])[name]
+        number = state.numbers(connection, [name])[name]
         found: dict[str, Any] = fetch(
             connection,
             "SELECT name, delivery, guard, state, administrator, link, link_role,"
@@ -117,13 +120,15 @@ def set_course(
         portal.require_installed(connection)
         done = []
         for key in remove_course:
-            courses.remove_course(connection, name, key)
+            state.remove_course(connection, name, key)
             done.append(f"hosts {key} no longer")
         if guard:
-            changed = courses.set_guard(connection, name, guard, dsn)
+            changed = state.set_guard(connection, name, guard, dsn)
             done.append(f"guard {guard}" if changed else "unchanged")
         if delivery:
-            changed = immediate.set_delivery(connection, config, name, delivery, dsn)
+            changed = delivery_mode.set_delivery(
+                connection, config, name, delivery, dsn
+            )
             done.append(f"delivery {delivery}" if changed else "unchanged")
     data(done, [f"{name}: {text}" for text in done])
 
@@ -137,7 +142,7 @@ def _chosen(connection: Connection, names: Sequence[str], every: bool) -> list[s
             else "no course database named",
             hint="Name course databases, or use --all.",
         )
-    return list(courses.numbers(connection, names))
+    return list(state.numbers(connection, names))
 
 
 def _on_each(
@@ -251,7 +256,7 @@ def pause(names: tuple[str, ...], every: bool) -> None:
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         chosen = _chosen(connection, names, every)
-        done = courses.pause(connection, chosen)
+        done = state.pause(connection, chosen)
     data(done, [f"{name}: paused" for name in done])
     for name in sorted({*chosen} - {*done}):
         talk(f"{name} was paused already")
@@ -268,7 +273,7 @@ def resume(names: tuple[str, ...], every: bool) -> None:
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         chosen = _chosen(connection, names, every)
-        done = courses.resume(connection, chosen)
+        done = state.resume(connection, chosen)
     data(done, [f"{name}: resumed" for name in done])
     for name in sorted({*chosen} - {*done}):
         talk(f"{name} was neither paused nor backing off")
@@ -289,9 +294,7 @@ def rotate_password(
     """
     with connect(SETTINGS.dsn(SETTINGS.config()), "the portal") as connection:
         chosen = _chosen(connection, names, every)
-    done = _on_each(
-        chosen, jobs, lambda at, name: courses.rotate_password(at, name, dsn)
-    )
+    done = _on_each(chosen, jobs, lambda at, name: state.rotate_password(at, name, dsn))
     data([*done], [f"{name}: password changed" for name in done])
     return 1 if len(done) < len(chosen) else 0
 
@@ -313,5 +316,5 @@ def unregister(name: str, dsn: str | None, purge: bool, forget: bool) -> None:
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
-        changes = courses.unregister(connection, name, dsn, purge=purge, forget=forget)
+        changes = state.unregister(connection, name, dsn, purge=purge, forget=forget)
     data(changes, [f"{c.state} {c.object}" for c in changes])

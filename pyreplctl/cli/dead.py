@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 import click
 
-from pyreplctl import letters, portal
 from pyreplctl.cli.output import SETTINGS, count, data, table, talk
-from pyreplctl.db import Connection, connect
-from pyreplctl.errors import NotDelivered, UsageError
-from pyreplctl.letters import Letter, Retried
+from pyreplctl.core.db import Connection, connect
+from pyreplctl.core.errors import NotDelivered, UsageError
+from pyreplctl.delivery import dead_letters
+from pyreplctl.delivery.dead_letters import Letter, Retried
+from pyreplctl.install import portal
 
 app = click.Group(
     "dead",
@@ -48,7 +49,7 @@ def list_letters() -> None:
     change of its user tries one again by itself.
     """
     with _portal() as connection:
-        found = letters.dead(connection)
+        found = dead_letters.dead(connection)
     columns = ("id", "database", "user", "attempts", "since", "failed", "sqlstate")
     rows = [
         (
@@ -74,7 +75,7 @@ def list_letters() -> None:
 def show(number: int) -> None:
     """Show a dead letter, and what to do about it."""
     with _portal() as connection:
-        (found,) = letters.named(connection, [number])
+        (found,) = dead_letters.named(connection, [number])
     lines = [
         f"{key:<10} {text}"
         for key, text in vars(found).items()
@@ -93,7 +94,7 @@ def retry(numbers: tuple[int, ...], every: bool) -> int:
     tried sooner. Exit code 1 if one still fails, with why.
     """
     with _portal() as connection:
-        done = letters.retry(connection, _chosen(connection, numbers, every))
+        done = dead_letters.retry(connection, _chosen(connection, numbers, every))
     data(done, [f"{_name(letter)}: delivered" for letter in done.delivered])
     if done.failed:
         raise NotDelivered(
@@ -115,7 +116,7 @@ def discard(numbers: tuple[int, ...], every: bool) -> None:
     """
     with _portal() as connection:
         chosen = _chosen(connection, numbers, every)
-        done = letters.discard(connection, chosen)
+        done = dead_letters.discard(connection, chosen)
     data(done, [f"{_name(letter)}: discarded" for letter in done])
     if done:
         talk(
@@ -133,8 +134,8 @@ def _chosen(
             hint='Name numbers that "pyreplctl dead list" shows, or use --all.',
         )
     if numbers:
-        return letters.named(connection, list(dict.fromkeys(numbers)))
-    return letters.dead(connection)
+        return dead_letters.named(connection, list(dict.fromkeys(numbers)))
+    return dead_letters.dead(connection)
 
 
 def _name(letter: Letter) -> str:

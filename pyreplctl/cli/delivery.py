@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
-from pyreplctl import courses, deliveries, portal, status
 from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.output import SETTINGS, count, data, progress, talk
-from pyreplctl.db import Connection, connect
-from pyreplctl.errors import NotDelivered, UsageError
-from pyreplctl.worker import Worker
+from pyreplctl.core.db import Connection, connect
+from pyreplctl.core.errors import NotDelivered, UsageError
+from pyreplctl.courses import state
+from pyreplctl.delivery import batches, status
+from pyreplctl.delivery.worker import Worker
+from pyreplctl.install import portal
 
 NAMES = click.argument(
     "names",
@@ -37,10 +39,10 @@ def backfill(names: tuple[str, ...], users: str | None) -> None:
     ids = _ids(users)
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
-        chosen = courses.numbers(connection, names)
+        chosen = state.numbers(connection, names)
         with connection.transaction():
             connection.execute("SET LOCAL ROLE pyrepl_owner")
-            courses.backfill(connection, list(chosen.values()), ids)
+            state.backfill(connection, list(chosen.values()), ids)
         _deliver(connection, chosen)
 
 
@@ -73,11 +75,11 @@ def deliver(names: tuple[str, ...], until_empty: bool) -> None:
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         portal.require_installed(connection)
-        chosen = courses.numbers(connection, names)
+        chosen = state.numbers(connection, names)
         if until_empty:
             _deliver(connection, chosen)
         else:
-            _raise(deliveries.once(connection, chosen))
+            _raise(batches.once(connection, chosen))
 
 
 def _deliver(connection: Connection, chosen: dict[str, int]) -> None:
@@ -89,7 +91,7 @@ def _deliver(connection: Connection, chosen: dict[str, int]) -> None:
             sent[name] += users
             bars.advance(tasks[name], users)
 
-        stuck = deliveries.until_empty(connection, chosen, note)
+        stuck = batches.until_empty(connection, chosen, note)
     data(sent, [f"{name}: {count(n, 'dossier')} delivered" for name, n in sent.items()])
     _raise(stuck)
 

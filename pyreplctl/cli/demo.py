@@ -18,8 +18,8 @@ from pyreplctl.cli.output import SETTINGS, data
 )
 def show(keep: Path | None) -> None:
     """Replicate between three databases on two embedded servers, and tell the story."""
-    from pyreplctl import demo
-    from pyreplctl.cli.narrator import Terminal
+    from pyreplctl.cli.demo_narrator import Terminal
+    from pyreplctl.sandbox import demo
 
     narrator = Terminal()
     played = demo.play(narrator, keep)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pyreplctl.errors import UsageError
+from pyreplctl.core.errors import UsageError
 
 
 def seconds(text: str) -> float:

@@ -13,26 +13,26 @@ import psycopg
 
 from pyreplctl import __version__
 from pyreplctl.cli.output import SETTINGS, complain
-from pyreplctl.errors import Error
+from pyreplctl.core.errors import Error
 
 # Where each command is, in the order of the help. Only the one that is asked for is
 # imported.
 COMMANDS = {
-    "init": "setup.init",
-    "install": "setup.install",
-    "uninstall": "setup.uninstall",
-    "sql": "setup.show_sql",
+    "init": "install.init",
+    "install": "install.install",
+    "uninstall": "install.uninstall",
+    "sql": "install.show_sql",
     "course": "course.app",
     "verify": "verify.verify",
-    "status": "view.show_status",
-    "explain": "view.explain_user",
+    "status": "status.show_status",
+    "explain": "status.explain_user",
     "run": "delivery.run",
     "deliver": "delivery.deliver",
     "wait": "delivery.wait",
     "backfill": "delivery.backfill",
     "dead": "dead.app",
-    "schedule": "clock.schedule",
-    "unschedule": "clock.unschedule",
+    "schedule": "schedule.schedule",
+    "unschedule": "schedule.unschedule",
     "demo": "demo.show",
 }
 _FLAGS = ("--json", "--quiet", "--verbose", "--no-color")

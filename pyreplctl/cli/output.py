@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pyreplctl import config as configuration
-from pyreplctl.config import Config
+from pyreplctl.core import config as configuration
+from pyreplctl.core.config import Config
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,19 +7,15 @@ from typing import get_args
 
 import click
 
-from pyreplctl import (
-    courses,
-    deliveries,
-    registration,
-    registrations,
-    schedules,
-    status,
-)
 from pyreplctl.cli.output import SETTINGS, complain, count, data, progress, talk
-from pyreplctl.config import Config, Guard, Mode
-from pyreplctl.db import Connection, connect
-from pyreplctl.errors import Error, NotDelivered
-from pyreplctl.registration import Registered, Request
+from pyreplctl.core.config import Config, Guard, Mode
+from pyreplctl.core.db import Connection, connect
+from pyreplctl.core.errors import Error, NotDelivered
+from pyreplctl.courses import register as registration
+from pyreplctl.courses import request as registrations
+from pyreplctl.courses import state
+from pyreplctl.courses.register import Registered, Request
+from pyreplctl.delivery import batches, pg_cron, status
 
 DELIVERY_MODE = click.option(
     "--delivery",
@@ -177,17 +173,17 @@ def _clock(connection: Connection) -> str:
     )
     return (
         f"no clock is running, so {waits}. Use pg_cron, where it is there:\n"
-        f"  pyreplctl schedule\nor do without. {schedules.without_pg_cron(dsn)}"
+        f"  pyreplctl schedule\nor do without. {pg_cron.without_pg_cron(dsn)}"
     )
 
 
 def deliver(connection: Connection, names: list[str]) -> dict[str, list[str]]:
     """Deliver all that waits, with a progress bar; return by name what could not be."""
-    chosen = courses.numbers(connection, names)
-    deliveries.route(connection)
+    chosen = state.numbers(connection, names)
+    batches.route(connection)
     totals = {d.name: d.pending for d in status.read(connection).databases}
     with progress() as bars:
         tasks = {n: bars.add_task(n, total=totals[n] or None) for n in chosen}
-        return deliveries.until_empty(
+        return batches.until_empty(
             connection, chosen, lambda n, users: bars.advance(tasks[n], users)
         )

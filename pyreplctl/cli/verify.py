@@ -6,16 +6,18 @@ from pathlib import Path
 
 import click
 
-from pyreplctl import config as configuration
-from pyreplctl import courses, history, portal, runs
-from pyreplctl.cli import findings
-from pyreplctl.cli.asked import Asked
+from pyreplctl.cli import verify_output
 from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.output import SETTINGS, data, talk
-from pyreplctl.config import Config
-from pyreplctl.db import connect
-from pyreplctl.errors import Error, UsageError
-from pyreplctl.runs import Looking, Run
+from pyreplctl.cli.verify_options import Asked
+from pyreplctl.core import config as configuration
+from pyreplctl.core.config import Config
+from pyreplctl.core.db import connect
+from pyreplctl.core.errors import Error, UsageError
+from pyreplctl.courses import state
+from pyreplctl.install import portal
+from pyreplctl.verify import history, run
+from pyreplctl.verify.run import Looking, Run
 
 NAMES = click.argument(
     "names",
@@ -43,7 +45,7 @@ NAMES = click.argument(
 @click.option(
     "--only",
     multiple=True,
-    type=click.Choice(runs.KINDS),
+    type=click.Choice(run.KINDS),
     help="With --repair: users of this kind only; may be given more than once.",
 )
 @click.option(
@@ -157,7 +159,7 @@ def verify(
     if resume:
         _say_where(dsn, asked.names)
     found = _found(dsn, config, looking, asked)
-    findings.show(found, _values(dsn, config, found) if show_values else {})
+    verify_output.show(found, _values(dsn, config, found) if show_values else {})
     if found.mends and not repair:
         talk('"pyreplctl verify --repair --dry-run" shows what a repair would do')
     _write(dsn, found, html, junit)
@@ -176,7 +178,7 @@ def _target(text: str) -> float:
 
 def _say_where(dsn: str, names: list[str]) -> None:
     """Say what --resume goes on with."""
-    held = runs.interrupted(dsn, names)
+    held = run.interrupted(dsn, names)
     for name, position in held.items():
         talk(f"{name}: goes on at user {position}")
     if not held:
@@ -186,23 +188,23 @@ def _say_where(dsn: str, names: list[str]) -> None:
 def _found(dsn: str, config: Config, looking: Looking, asked: Asked) -> Run:
     """Look; with --repair say the plan, do it, and look again."""
     if not asked.repair:
-        return _keep(dsn, runs.look(dsn, config, asked.names, looking))
-    from pyreplctl.cli import repair  # here, as looking alone should start fast
+        return _keep(dsn, run.look(dsn, config, asked.names, looking))
+    from pyreplctl.cli import verify_repair  # here, as looking alone should start fast
 
     if not asked.dry_run:
-        repair.require_rights(dsn)
-    found = _keep(dsn, runs.look(dsn, config, asked.names, looking))
-    if repair.carry_out(dsn, found, asked):
-        again = runs.look_again(dsn, config, asked.names, found, looking)
+        verify_repair.require_rights(dsn)
+    found = _keep(dsn, run.look(dsn, config, asked.names, looking))
+    if verify_repair.carry_out(dsn, found, asked):
+        again = run.look_again(dsn, config, asked.names, found, looking)
         found = _keep(dsn, again)
     return found
 
 
-def _values(dsn: str, config: Config, found: Run) -> findings.Shown:
-    from pyreplctl import values
+def _values(dsn: str, config: Config, found: Run) -> verify_output.Shown:
+    from pyreplctl.verify import row_values
 
     return {
-        each.name: values.read(dsn, config, each.name, each.examples)
+        each.name: row_values.read(dsn, config, each.name, each.examples)
         for each in found.results
     }
 
@@ -226,7 +228,7 @@ def _keep(dsn: str, found: Run) -> Run:
 def _write(dsn: str, found: Run, html: Path | None, junit: Path | None) -> None:
     if junit is None and html is None:
         return  # and import nothing
-    from pyreplctl import reports
+    from pyreplctl.verify import reports
 
     if junit is not None:
         _write_file(junit, reports.junit(found))
@@ -248,15 +250,15 @@ def _write_file(file: Path, text: str) -> None:
 def _show_history(dsn: str, names: list[str]) -> int:
     with connect(dsn, "the portal") as connection:
         portal.require_installed(connection)
-        courses.numbers(connection, names)  # an unknown name is a mistake
+        state.numbers(connection, names)  # an unknown name is a mistake
         past = history.read(connection)
-    findings.show_past(past, names)
+    verify_output.show_past(past, names)
     return 0
 
 
 def _self_test() -> int:
     """Print a line for each difference that was planted."""
-    from pyreplctl import selftest
+    from pyreplctl.sandbox import selftest
 
     tried = selftest.run(talk)
     data([each.document() for each in tried], [each.line for each in tried])

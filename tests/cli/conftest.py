@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyreplctl.cli.output import SETTINGS, Settings
-from pyreplctl.embedded import Cluster
+from pyreplctl.sandbox.embedded import Cluster
 from tests.cli.run import Cli
 from tests.platform import Platform
 

@@ -10,12 +10,12 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pyreplctl import course_side, registration
-from pyreplctl.config import Config
-from pyreplctl.embedded import Cluster
-from pyreplctl.errors import DatabaseError
-from pyreplctl.objects import Change
-from pyreplctl.portal import install
+from pyreplctl.core.config import Config
+from pyreplctl.core.errors import DatabaseError
+from pyreplctl.courses import prepare, register
+from pyreplctl.install.portal import install
+from pyreplctl.sandbox.embedded import Cluster
+from pyreplctl.schema.objects import Change
 from tests.cli.run import Cli, Ran
 from tests.cli.traces import traces, untouched
 from tests.conftest import NewCluster, NewCourse, NewPortal
@@ -616,7 +616,7 @@ def test_a_registration_that_fails_late_takes_everything_back(
 ) -> None:
     course = platform.new_course("forum")
     with untouched(platform.dsn, course), monkeypatch.context() as patch:
-        patch.setattr(registration, step, fail)
+        patch.setattr(register, step, fail)
         complained(cli("course", "register", TOY, "--dsn", course), 1, "injected")
     assert cli("course", "register", TOY, "--dsn", course).code == 0
 
@@ -628,8 +628,8 @@ def test_a_registration_killed_half_way_can_be_run_again(
     others = link_roles(course)
     with monkeypatch.context() as patch:
         # Nothing is taken back by a process that was killed.
-        patch.setattr(registration, "_rehearse", fail)
-        patch.setattr(course_side, "remove", leave_all)
+        patch.setattr(register, "_rehearse", fail)
+        patch.setattr(prepare, "remove", leave_all)
         assert cli("course", "register", TOY, "--dsn", course).code == 1
     left = link_roles(course) - others
     assert len(left) == 1

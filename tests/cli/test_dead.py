@@ -9,9 +9,10 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from pyreplctl import courses, letters, status
-from pyreplctl.db import LOCK_CLASS
-from pyreplctl.errors import UsageError
+from pyreplctl.core.db import LOCK_CLASS
+from pyreplctl.core.errors import UsageError
+from pyreplctl.courses import state
+from pyreplctl.delivery import dead_letters, status
 from tests.cli.run import Cli
 from tests.logins import as_login, new_login
 from tests.platform import Course, Platform
@@ -98,17 +99,17 @@ def test_a_retry_says_what_still_fails_and_can_be_repeated(
         assert (ran.code, ran.out) == (1, "")
         assert f"{number}: user 3 at forum: " in ran.err
         assert "constraint picky" in ran.err
-        (letter,) = letters.named(platform.connection, [int(number)])
+        (letter,) = dead_letters.named(platform.connection, [int(number)])
         assert (letter.attempts, letter.due_at is None) == (1, False)
     assert "It is not dead" in cli("dead", "show", number).out
-    (other,) = letters.dead(platform.connection)
+    (other,) = dead_letters.dead(platform.connection)
     assert (other.user_id, other.attempts) == (2, 7)
 
 
 def test_a_retry_says_that_a_database_takes_nothing(
     cli: Cli, platform: Platform, course: Course
 ) -> None:
-    courses.pause(platform.connection, ["forum"])
+    state.pause(platform.connection, ["forum"])
     ran = cli("dead", "retry", number_of(platform, 2))
     assert ran.code == 1
     assert "user 2 at forum: not tried yet" in ran.err
@@ -125,7 +126,7 @@ def test_a_letter_is_discarded_until_the_next_change(
     assert platform.verify()["forum"].missing == 2
     assert cli("dead", "discard", number).code == 2
     assert cli("dead", "discard", "--all").code == 0
-    assert letters.dead(platform.connection) == []
+    assert dead_letters.dead(platform.connection) == []
     course.execute("ALTER TABLE auth_user DROP CONSTRAINT picky")
     assert cli("deliver", "--until-empty").code == 0
     assert course.users == [1]
@@ -164,13 +165,13 @@ def test_a_monitor_may_look_and_not_touch(platform: Platform, course: Course) ->
         new_login(platform.connection, "pyrepl_monitor") as name,
         psycopg.connect(as_login(platform.dsn, name), autocommit=True) as monitor,
     ):
-        found = letters.dead(monitor)
+        found = dead_letters.dead(monitor)
         assert [letter.user_id for letter in found] == [2, 3]
-        assert letters.named(monitor, [found[0].id]) == found[:1]
-        for command in (letters.retry, letters.discard):
+        assert dead_letters.named(monitor, [found[0].id]) == found[:1]
+        for command in (dead_letters.retry, dead_letters.discard):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 command(monitor, found)
-    assert letters.dead(platform.connection) == found
+    assert dead_letters.dead(platform.connection) == found
 
 
 def test_a_worker_may_not_even_look(platform: Platform, course: Course) -> None:
@@ -179,24 +180,26 @@ def test_a_worker_may_not_even_look(platform: Platform, course: Course) -> None:
         psycopg.connect(as_login(platform.dsn, name), autocommit=True) as worker,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
-        letters.dead(worker)
+        dead_letters.dead(worker)
 
 
 @pytest.mark.parametrize("command", ["retry", "discard"])
 def test_letters_are_touched_only_while_nobody_delivers(
     platform: Platform, course: Course, command: str
 ) -> None:
-    number = courses.numbers(platform.connection, [])["forum"]
-    found = letters.dead(platform.connection)
+    number = state.numbers(platform.connection, [])["forum"]
+    found = dead_letters.dead(platform.connection)
     with delivering(platform, number), platform.session(autocommit=True) as session:
-        done = threading.Thread(target=getattr(letters, command), args=(session, found))
+        done = threading.Thread(
+            target=getattr(dead_letters, command), args=(session, found)
+        )
         done.start()
         waits = "SELECT FROM pg_locks WHERE NOT granted AND objid::integer = %s"
         until(lambda: platform.rows(waits, number))
-        assert letters.dead(platform.connection) == found
+        assert dead_letters.dead(platform.connection) == found
         platform.execute("SELECT pg_advisory_unlock(%s, %s)", LOCK_CLASS, number)
         done.join()
-    assert letters.dead(platform.connection) != found
+    assert dead_letters.dead(platform.connection) != found
 
 
 @contextmanager
@@ -230,4 +233,4 @@ def test_long_lists_are_cut(cli: Cli, platform: Platform) -> None:
 
 def test_an_unknown_number_is_a_usage_error(platform: Platform) -> None:
     with pytest.raises(UsageError):
-        letters.named(platform.connection, [1])
+        dead_letters.named(platform.connection, [1])

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from pyreplctl.demo import StoryFailed, play, story, trouble
-from pyreplctl.demo.ground import CIRCUITS
-from pyreplctl.demo.interrupts import Interrupts
-from pyreplctl.demo.play import STEPS, Step
-from pyreplctl.demo.stage import Stage
-from pyreplctl.errors import ServerError, UsageError
+from pyreplctl.core.errors import ServerError, UsageError
+from pyreplctl.sandbox.demo import StoryFailed, play, story, trouble
+from pyreplctl.sandbox.demo.ground import CIRCUITS
+from pyreplctl.sandbox.demo.interrupts import Interrupts
+from pyreplctl.sandbox.demo.play import STEPS, Step
+from pyreplctl.sandbox.demo.stage import Stage
 from tests.conftest import fast_directory
 
 SHORTEST: tuple[Step, ...] = (story.databases, story.install, story.register)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from pyreplctl.config import Config
-from pyreplctl.embedded import Cluster
-from pyreplctl.portal import install
+from pyreplctl.core.config import Config
+from pyreplctl.install.portal import install
+from pyreplctl.sandbox.embedded import Cluster
 from tests.cli.run import Cli
 from tests.cli.traces import untouched
 from tests.conftest import NewCourse, NewPortal, running_cluster

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from pyreplctl import courses
+from pyreplctl.courses import state
 from tests.cli.run import Cli
 from tests.clocks import working
 from tests.platform import Course, Platform
@@ -66,9 +66,9 @@ def test_wait_names_a_database_that_was_paused_meanwhile(
     assert "paused" not in cli("wait", "--timeout", "0").out
 
     def pause(_: float) -> None:
-        courses.pause(platform.connection, ["forum"])
+        state.pause(platform.connection, ["forum"])
 
-    cli.monkeypatch.setattr("pyreplctl.status.wait.__defaults__", (pause,))
+    cli.monkeypatch.setattr("pyreplctl.delivery.status.wait.__defaults__", (pause,))
     assert "  paused\n" in cli("wait", "--timeout", "200ms").out
 
 

@@ -10,11 +10,12 @@ from xml.etree import ElementTree as ET
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from pyreplctl import selftest, verification
-from pyreplctl.config import Config
-from pyreplctl.portal import install
-from pyreplctl.runs import Looking
-from pyreplctl.verification import Difference
+from pyreplctl.core.config import Config
+from pyreplctl.install.portal import install
+from pyreplctl.sandbox import selftest
+from pyreplctl.verify import data
+from pyreplctl.verify.data import Difference
+from pyreplctl.verify.run import Looking
 from tests.cli.run import Cli
 from tests.conftest import NewCluster, NewPortal
 from tests.logins import as_login, new_login
@@ -439,7 +440,7 @@ def planted() -> Iterator[selftest.Scratch]:
 def test_the_self_test_fails_where_the_comparison_misses_a_kind(
     planted: selftest.Scratch, monkeypatch: pytest.MonkeyPatch, kind: str | None
 ) -> None:
-    compared = verification._differences
+    compared = data._differences
 
     def blind(*asked: Any) -> dict[int, list[Difference] | None]:
         found = compared(*asked)
@@ -452,7 +453,7 @@ def test_the_self_test_fails_where_the_comparison_misses_a_kind(
             if each is None or (kept := [d for d in each if d.kind != kind])
         }
 
-    monkeypatch.setattr(verification, "_differences", blind)
+    monkeypatch.setattr(data, "_differences", blind)
     tried = selftest.judged(planted.run(Looking(structure=False, examples=1000)))
     assert all(each.ok for each in tried) == (kind is None)
 

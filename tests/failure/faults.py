@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, contextmanager
 from random import Random
 from typing import Literal, LiteralString
 
-from pyreplctl import courses
-from pyreplctl.embedded import Cluster
+from pyreplctl.courses import state
+from pyreplctl.sandbox.embedded import Cluster
 from tests.failure.ground import USERS, Ground, Place, persist
 from tests.failure.workers import Workers
 from tests.platform import Connection
@@ -207,11 +207,11 @@ def raising(
 def paused(ground: Ground, name: str, chance: Random) -> Iterator[None]:
     def resume() -> None:
         with ground.at_portal() as connection:
-            courses.resume(connection, [name])
+            state.resume(connection, [name])
 
     try:
         with ground.at_portal() as connection:
-            courses.pause(connection, [name])
+            state.pause(connection, [name])
         yield
     finally:
         persist(resume)

@@ -11,10 +11,11 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from pyreplctl import portal, registration
-from pyreplctl.config import Config
-from pyreplctl.embedded import Cluster
-from pyreplctl.registration import Request
+from pyreplctl.core.config import Config
+from pyreplctl.courses import register
+from pyreplctl.courses.register import Request
+from pyreplctl.install import portal
+from pyreplctl.sandbox.embedded import Cluster
 from tests.conftest import SCHEMA, running_cluster
 from tests.failure.journal import Journal
 from tests.platform import Connection
@@ -126,7 +127,7 @@ def prepared(journal: Journal, *, immediate: bool) -> Iterator[Ground]:
             _create(server, place.name, *(["askbot"] if place.askbot else []))
             _fill_course(ground, place)
             with ground.at_portal() as connection:
-                registration.register(connection, Config(), _request(ground, place))
+                register.register(connection, Config(), _request(ground, place))
         yield ground
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from pyreplctl import deliveries
-from pyreplctl.deliveries import Outcome
+from pyreplctl.delivery import batches
+from pyreplctl.delivery.batches import Outcome
 from tests.platform import Connection, Course, Platform
 
 
@@ -54,6 +54,6 @@ def begin(
     platform: Platform, pool: ThreadPoolExecutor, session: Connection | None = None
 ) -> tuple[int, Future[Outcome]]:
     """Let another session deliver what is there; return its backend's number too."""
-    deliveries.route(platform.connection)
+    batches.route(platform.connection)
     session = session or platform.session(autocommit=True)
-    return session.info.backend_pid, pool.submit(deliveries.deliver, session, 1)
+    return session.info.backend_pid, pool.submit(batches.deliver, session, 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from pyreplctl.errors import Error
+from pyreplctl.core.errors import Error
 from tests.failure.actor import Actor
 from tests.failure.faults import Fault
 from tests.failure.ground import Ground

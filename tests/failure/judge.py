@@ -12,8 +12,8 @@ from typing import LiteralString
 
 import psycopg
 
-from pyreplctl import verification
-from pyreplctl.config import Config
+from pyreplctl.core.config import Config
+from pyreplctl.verify import data
 from tests.failure.ground import LOCALS, Ground, Place
 from tests.platform import Connection
 
@@ -72,7 +72,7 @@ def verify(ground: Ground) -> list[str]:
     """Return what verify finds wrong: it must come to the same."""
     return [
         f"verify: {result}"
-        for result in verification.verify(ground.dsn, Config(), [])
+        for result in data.verify(ground.dsn, Config(), [])
         if not result.ok or result.pending
     ]
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pyreplctl.config import Policy
+from pyreplctl.core.config import Policy
 
 Row = tuple[object, ...]
 _ACTIVE = 7  # where is_active stands in a row of auth_user

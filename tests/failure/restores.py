@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from pyreplctl.embedded import Cluster
+from pyreplctl.sandbox.embedded import Cluster
 from tests.conftest import drop
 from tests.platform import Platform
 

@@ -11,11 +11,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from pyreplctl import refresh, registration
-from pyreplctl.config import Config
-from pyreplctl.embedded import Cluster
-from pyreplctl.portal import install
-from pyreplctl.registration import Request
+from pyreplctl.core.config import Config
+from pyreplctl.courses import refresh, register
+from pyreplctl.courses.register import Request
+from pyreplctl.install.portal import install
+from pyreplctl.sandbox.embedded import Cluster
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.failure.restores import restore, restored, save
 from tests.platform import Course, Platform
@@ -343,7 +343,7 @@ def test_a_course_promoted_without_its_last_pushes_is_noticed(
         both = f"host=127.0.0.1,127.0.0.1 port={primary.port},{standby.port}"
         link = f"{both} target_session_attrs=read-write"
         request = Request((TOY,), dsn, link=link)
-        done = registration.register(platform.connection, platform.config, request)
+        done = register.register(platform.connection, platform.config, request)
         for user in (1, 2):
             platform.member(user, TOY)
         assert platform.deliver() == {}

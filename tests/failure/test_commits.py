@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from pyreplctl import courses, worker
-from pyreplctl.config import Config
-from pyreplctl.embedded import Cluster
-from pyreplctl.portal import install
+from pyreplctl.core.config import Config
+from pyreplctl.courses import state
+from pyreplctl.delivery import worker
+from pyreplctl.install.portal import install
+from pyreplctl.sandbox.embedded import Cluster
 from tests.clocks import working
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.failure.hanging import begin, let_commits_hang, let_go, waiting
@@ -177,7 +178,7 @@ def test_a_worker_ends_a_delivery_whose_commit_hangs(
         until(lambda: platform.rows("SELECT sqlstate FROM pyrepl.health")[0][0])
         let_go(course)
         until(lambda: email(course) == NEW)
-        courses.resume(platform.connection, [course.name])
+        state.resume(platform.connection, [course.name])
         until(lambda: not platform.rows("SELECT FROM pyrepl.outbox"))
     platform.assert_equal()
 

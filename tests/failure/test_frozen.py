@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 from psycopg import errors
 
-from pyreplctl.deliveries import Outcome
-from pyreplctl.embedded import Cluster
+from pyreplctl.delivery.batches import Outcome
+from pyreplctl.sandbox.embedded import Cluster
 from tests.conftest import NewCluster
 from tests.failure.hanging import begin
 from tests.platform import Course, Platform

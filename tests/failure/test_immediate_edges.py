@@ -14,9 +14,9 @@ from typing import LiteralString
 import pytest
 from psycopg import IsolationLevel
 
-from pyreplctl import deliveries
-from pyreplctl import immediate as mode
-from pyreplctl.config import Config
+from pyreplctl.core.config import Config
+from pyreplctl.courses import delivery_mode as mode
+from pyreplctl.delivery import batches
 from tests.failure.hanging import let_commits_hang, let_go, waiting
 from tests.platform import Connection, Course, Platform
 from tests.polling import until
@@ -131,13 +131,13 @@ def test_what_others_have_queued_during_a_push_stays_queued(
     immediate.member(1, TOY)
     if waits:
         queued_write(immediate, "UPDATE auth_user SET last_name = 'x' WHERE id = 1")
-        deliveries.route(immediate.connection)
+        batches.route(immediate.connection)
     let_pushes_hang(course)
     writer = writes(pool, immediate, EDIT)
     until(lambda: waiting(course) == 1)
     edit: LiteralString = "UPDATE auth_userprofile SET name = 'y' WHERE user_id = 1"
     queued_write(immediate, edit)
-    deliveries.route(immediate.connection)
+    batches.route(immediate.connection)
     let_go(course)
     writer.result()
     assert immediate.deliver() == {}
@@ -199,8 +199,8 @@ def test_users_in_a_commit_are_not_sent_when_the_last_database_has_become_queued
     with standing_still(pool, immediate, EDIT):
         enrolling.commit()  # the writer has not seen it, and left nothing in the queue
         mode.set_delivery(immediate.connection, Config(), course.name, "queued")
-        deliveries.route(immediate.connection)
-        assert deliveries.deliver(immediate.connection, 2).outcome == "busy"
+        batches.route(immediate.connection)
+        assert batches.deliver(immediate.connection, 2).outcome == "busy"
     assert immediate.deliver() == {}
     assert other.user(1)["first_name"] == "new"
 
@@ -343,7 +343,7 @@ def test_a_writer_that_hangs_keeps_no_other_writer_and_no_database_waiting(
         session.execute("UPDATE auth_user SET first_name = 'new' WHERE id = 2")
         assert other.user(2)["first_name"] == "new"
         immediate.execute("UPDATE pyrepl.health SET settle_at = now()")
-        assert deliveries.deliver(session, 2).error is None
+        assert batches.deliver(session, 2).error is None
     assert immediate.deliver() == {}
     immediate.assert_equal()
 
@@ -379,7 +379,7 @@ def test_a_hanging_writer_does_not_keep_queued_databases_from_being_routed(
     with one_hangs(immediate, pool, course):
         immediate.enroll(2, OTHER)
         assert immediate.rows("SELECT pyrepl.route() IS NOT NULL") == [(True,)]
-        assert deliveries.deliver(immediate.connection, 2).users == 1
+        assert batches.deliver(immediate.connection, 2).users == 1
         assert queued.users == [2]
 
 
@@ -392,13 +392,13 @@ def test_a_hanging_writer_keeps_only_its_own_users_out_of_small_batches(
     assert immediate.deliver() == {}
     with one_hangs(immediate, pool, course):
         queued_write(immediate, "UPDATE auth_userprofile SET name = 'x'")
-        deliveries.route(immediate.connection)
+        batches.route(immediate.connection)
         immediate.execute(
             "UPDATE pyrepl.health SET phase = 'isolate', batch = 1, intent = '{1}'"
             " WHERE database_id = 2"
         )
         for _ in range(8):
-            deliveries.deliver(immediate.connection, 2)
+            batches.deliver(immediate.connection, 2)
         names = queued.rows("SELECT name FROM auth_userprofile ORDER BY user_id")
         assert names == [("Full Name",), ("x",), ("x",)]
     assert immediate.deliver() == {}
@@ -469,7 +469,7 @@ def test_sessions_in_different_time_zones_are_of_one_epoch(
             )
     assert course.users == [1, 2]
     immediate.execute("UPDATE pyrepl.health SET settle_at = now()")
-    deliveries.deliver(immediate.connection, 1)
+    batches.deliver(immediate.connection, 1)
     assert immediate.rows("SELECT FROM pyrepl.change") == []
     assert course.rows("SELECT FROM pyrepl.receipt") == []
 
@@ -483,5 +483,5 @@ def test_receipts_are_settled_as_fast_as_they_come(
     )
     immediate.execute("UPDATE pyrepl.health SET settle_at = now()")
     for _ in range(3):
-        deliveries.deliver(immediate.connection, 1)
+        batches.deliver(immediate.connection, 1)
     assert course.rows("SELECT FROM pyrepl.receipt") == []

@@ -24,8 +24,11 @@ from hypothesis.stateful import (
 from psycopg import IsolationLevel
 from psycopg.pq import TransactionStatus
 
-from pyreplctl import courses, deliveries, portal, verification
-from pyreplctl.config import Config
+from pyreplctl.core.config import Config
+from pyreplctl.courses import state
+from pyreplctl.delivery import batches
+from pyreplctl.install import portal
+from pyreplctl.verify import data
 from tests.failure.model import CourseModel, Truth
 from tests.failure.statements import (
     Deed,
@@ -182,12 +185,12 @@ class Replication(RuleBasedStateMachine):
 
     @rule()
     def route(self) -> None:
-        deliveries.route(self.world.platform.connection)
+        batches.route(self.world.platform.connection)
 
     @rule(name=databases)
     def deliver(self, name: str) -> None:
         connection = self.world.platform.connection
-        deliveries.deliver(connection, self.world.numbers[name])
+        batches.deliver(connection, self.world.numbers[name])
 
     @rule()
     def everything_is_delivered(self) -> None:
@@ -207,7 +210,7 @@ class Replication(RuleBasedStateMachine):
             return
         platform = self.world.platform
         names = [self.world.courses[name].name]
-        [result] = verification.verify(platform.dsn, platform.config, names)
+        [result] = data.verify(platform.dsn, platform.config, names)
         assert result.ok, result
         assert not result.pending, result
 
@@ -225,7 +228,7 @@ class Replication(RuleBasedStateMachine):
             self.world.reachable(name, yes=False)
         elif what == "pause":
             platform = self.world.platform
-            courses.pause(platform.connection, [self.world.courses[name].name])
+            state.pause(platform.connection, [self.world.courses[name].name])
         elif what == "refuse":
             self.world.refuse(name, user)
         else:

@@ -17,11 +17,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pyreplctl import courses, deliveries, letters, portal, refresh, status
-from pyreplctl.config import Config, Policy
-from pyreplctl.embedded import Cluster
-from pyreplctl.errors import NotSuitable
-from pyreplctl.status import Database
+from pyreplctl.core.config import Config, Policy
+from pyreplctl.core.errors import NotSuitable
+from pyreplctl.courses import refresh, state
+from pyreplctl.delivery import batches, dead_letters, status
+from pyreplctl.delivery.status import Database
+from pyreplctl.install import portal
+from pyreplctl.sandbox.embedded import Cluster
 from tests.clocks import working
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.failure.hanging import let_commits_hang, waiting
@@ -129,7 +131,7 @@ def test_any_failure_of_a_batch_where_the_database_is_at_fault(
     course.execute("SET default_transaction_read_only = off")
     course.connection.execute(sql.SQL(mends).format(name))
     platform.execute("SELECT pyrepl.postgres_fdw_disconnect_all()")
-    courses.resume(platform.connection, [course.name])
+    state.resume(platform.connection, [course.name])
     assert platform.deliver() == {}
     platform.assert_equal()
 
@@ -170,12 +172,12 @@ def test_one_dossier_that_fails_alone(platform: Platform) -> None:
     assert emails(course)[:2] == ["new@example.com", "user2@example.com"]
     backoff = "SELECT extract(epoch FROM due_at - failed_at)::integer FROM pyrepl.retry"
     waits = []
-    while not letters.dead(platform.connection):
+    while not dead_letters.dead(platform.connection):
         waits += [row[0] for row in platform.rows(backoff)]
         platform.execute("UPDATE pyrepl.retry SET due_at = now()")
         assert course.name in platform.deliver()
     assert waits == sorted(set(waits))
-    [letter] = letters.dead(platform.connection)
+    [letter] = dead_letters.dead(platform.connection)
     assert (letter.user_id, letter.sqlstate) == (2, "23514")
     assert "polite" in letter.message
     assert letter.advice
@@ -185,7 +187,7 @@ def test_one_dossier_that_fails_alone(platform: Platform) -> None:
 
     edit(platform, "kind@example.com", 2)
     assert platform.deliver() == {}
-    assert letters.dead(platform.connection) == []
+    assert dead_letters.dead(platform.connection) == []
     platform.assert_equal()
 
 
@@ -241,7 +243,7 @@ def test_a_column_of_the_contract_is_dropped_or_retyped_on_one_side(
     assert shown(platform, course).health == "waiting_contract"
     assert emails(course)[0] == "user1@example.com"
     where(back)
-    courses.resume(platform.connection, [course.name])
+    state.resume(platform.connection, [course.name])
     assert platform.deliver() == {}
     assert emails(course) == ["meanwhile"] * 3
     platform.assert_equal()
@@ -256,12 +258,12 @@ def test_unique_conflict_at_the_course_with_a_copy(platform: Platform) -> None:
     rename(platform, 1, "freed")
     rename(platform, 2, "user1")
     # What is due for user 2 goes first.
-    deliveries.route(platform.connection)
+    batches.route(platform.connection)
     platform.execute("UPDATE pyrepl.outbox SET id = DEFAULT WHERE user_id = 1")
     assert platform.deliver() == {}
     names = {user: course.user(user)["username"] for user in (1, 2)}
     assert names == {1: "freed", 2: "user1"}
-    assert letters.dead(platform.connection) == []
+    assert dead_letters.dead(platform.connection) == []
     platform.assert_equal()
 
 
@@ -277,7 +279,7 @@ def test_unique_conflict_at_the_course_with_a_local_account(
     edit(platform, "new", 1, 3)
     assert course.name in platform.deliver()
     assert [email for email in emails(course) if email == "new"] == ["new", "new"]
-    [letter] = letters.dead(platform.connection)
+    [letter] = dead_letters.dead(platform.connection)
     assert letter.user_id == 2
     assert "900" in f"{letter.message} {letter.hint}"
     assert course.user(900)["username"] == "taken"
@@ -297,12 +299,12 @@ def test_every_single_one_fails_alike_and_none_succeeds(platform: Platform) -> N
     for _ in range(10):
         platform.deliver()
         platform.execute("UPDATE pyrepl.retry SET due_at = now()")
-        courses.resume(platform.connection, [course.name])
+        state.resume(platform.connection, [course.name])
     assert platform.deliver()
     assert shown(platform, course).health == "blocked"
-    assert letters.dead(platform.connection) == []
+    assert dead_letters.dead(platform.connection) == []
     course.execute("ALTER TABLE auth_user DROP CONSTRAINT auth_user_email_check")
-    courses.resume(platform.connection, [course.name])
+    state.resume(platform.connection, [course.name])
     platform.execute("UPDATE pyrepl.retry SET due_at = now()")
     assert platform.deliver() == {}
     platform.assert_equal()
@@ -548,7 +550,7 @@ def test_someone_writes_a_replicated_column_at_the_course(
         " FROM auth_user u WHERE id = 1"
     )
     course.execute(local, '{"id": 900, "username": "local"}')
-    courses.set_guard(platform.connection, course.name, guard, course.dsn)
+    state.set_guard(platform.connection, course.name, guard, course.dsn)
     writes: list[LiteralString] = [
         "UPDATE auth_user SET email = 'other' WHERE id IN (1, 900)",
         "INSERT INTO student_courseenrollment VALUES (900, 1, 'mine')",
@@ -571,7 +573,7 @@ def test_someone_writes_a_replicated_column_at_the_course(
     course.execute("UPDATE auth_user SET reputation = 7, last_login = now()")
     course.execute("UPDATE auth_user SET email = 'mine' WHERE id = 900")
     assert warned == []
-    courses.backfill(platform.connection, [1])
+    state.backfill(platform.connection, [1])
     assert platform.deliver() == {}
     assert course.rows("SELECT reputation FROM auth_user") == [(7,)] * 3
     assert course.user(900)["email"] == "mine"

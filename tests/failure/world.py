@@ -15,9 +15,10 @@ import psycopg
 from psycopg import IsolationLevel, sql
 from psycopg.rows import TupleRow
 
-from pyreplctl import courses, deliveries, registration
-from pyreplctl.config import Mode
-from pyreplctl.registration import Request
+from pyreplctl.core.config import Mode
+from pyreplctl.courses import register, state
+from pyreplctl.courses.register import Request
+from pyreplctl.delivery import batches
 from tests.failure.model import Held, Truth, User
 from tests.platform import Connection, Course, Platform
 from tests.polling import until
@@ -74,7 +75,7 @@ class World:
     @property
     def numbers(self) -> dict[str, int]:
         """Numbers of the course databases by our names."""
-        known = courses.numbers(self.platform.connection, [])
+        known = state.numbers(self.platform.connection, [])
         return {name: known[course.name] for name, course in self.courses.items()}
 
     def empty(self) -> None:
@@ -158,7 +159,7 @@ class World:
         for name, course in self.courses.items():
             self.reachable(name, yes=True)
             course.execute("DROP TRIGGER IF EXISTS refuse ON auth_user")
-        courses.resume(self.platform.connection, [])
+        state.resume(self.platform.connection, [])
         self.platform.execute("UPDATE pyrepl.health SET stalled_at = NULL")
 
     def deliver_everything(self) -> None:
@@ -170,12 +171,12 @@ class World:
             self.platform.execute(
                 "UPDATE pyrepl.health SET settle_at = now() WHERE settle_at IS NOT NULL"
             )
-            stuck: object = deliveries.until_empty(
-                connection, courses.numbers(connection, [])
+            stuck: object = batches.until_empty(
+                connection, state.numbers(connection, [])
             )
             if not (stuck := stuck or self._unsettled()):
                 return
-            courses.resume(connection, [])
+            state.resume(connection, [])
         raise AssertionError(f"stuck: {stuck}")
 
     def _unsettled(self) -> list[object]:
@@ -196,9 +197,9 @@ class World:
                 self.numbers[other],
             )
             if hosted:
-                courses.remove_course(self.platform.connection, course.name, key)
+                state.remove_course(self.platform.connection, course.name, key)
         request = Request((key,), self.courses[name].dsn)
-        registration.register(self.platform.connection, self.platform.config, request)
+        register.register(self.platform.connection, self.platform.config, request)
 
     def reachable(self, name: str, *, yes: bool) -> None:
         """Let the portal connect to a course database, or not."""
@@ -233,12 +234,10 @@ class World:
 
     def lose_acknowledgement(self, name: str) -> None:
         """End a delivery between the course's COMMIT and its own, if one is due."""
-        deliveries.route(self.platform.connection)
+        batches.route(self.platform.connection)
         with psycopg.connect(self.platform.dsn, autocommit=True) as session:
             number = self.numbers[name]
-            self._end_in_commit(
-                name, session, lambda: deliveries.deliver(session, number)
-            )
+            self._end_in_commit(name, session, lambda: batches.deliver(session, number))
 
     def lose_writer(
         self, name: str, deed: Callable[[Connection], object]

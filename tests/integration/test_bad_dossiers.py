@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from pyreplctl import courses
-from pyreplctl.deliveries import deliver, route
+from pyreplctl.courses import state
+from pyreplctl.delivery.batches import deliver, route
 from tests.platform import Platform
 
 TOY = "edX/toy/2012_Fall"
@@ -76,6 +76,6 @@ def test_an_outage_uses_up_nobodys_attempts(platform: Platform) -> None:
     assert platform.rows("SELECT health FROM pyrepl.health") == [("backing_off",)]
     assert platform.rows("SELECT * FROM pyrepl.retry") == []
     course.execute("ALTER VIEW pyrepl.elsewhere RENAME TO inbox")
-    courses.resume(platform.connection, [course.name])
+    state.resume(platform.connection, [course.name])
     assert platform.deliver() == {}
     assert course.users == [1]

@@ -6,8 +6,9 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from pyreplctl import courses, deliveries, refresh
-from pyreplctl.errors import NotSuitable
+from pyreplctl.core.errors import NotSuitable
+from pyreplctl.courses import refresh, state
+from pyreplctl.delivery import batches
 from tests.platform import Course, Platform
 
 TOY = "edX/toy/2012_Fall"
@@ -90,8 +91,8 @@ def test_a_copy_of_the_portal_is_refused(platform: Platform) -> None:
         )
         try:
             with psycopg.connect(dsn, autocommit=True) as staging:
-                chosen = courses.numbers(staging, [])
-                stuck = deliveries.until_empty(staging, chosen)
+                chosen = state.numbers(staging, [])
+                stuck = batches.until_empty(staging, chosen)
                 assert "belongs to portal" in stuck[course.name][0]
                 row = staging.execute("SELECT health FROM pyrepl.health").fetchone()
                 assert row == ("refused",)

@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from pyreplctl import courses, registration, status, worker
-from pyreplctl.config import Config
-from pyreplctl.embedded import Cluster
-from pyreplctl.portal import install
+from pyreplctl.core.config import Config
+from pyreplctl.courses import register, state
+from pyreplctl.delivery import status, worker
+from pyreplctl.install.portal import install
+from pyreplctl.sandbox.embedded import Cluster
 from tests.clocks import working
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.platform import Platform
@@ -53,7 +54,7 @@ def test_worker_delivers_when_a_course_server_is_back(
         until(lambda: near.users == [1])
         until(lambda: health(platform, far.name) == "backing_off")
         server.start()
-        courses.resume(platform.connection, [far.name])
+        state.resume(platform.connection, [far.name])
         with psycopg.connect(far.dsn, autocommit=True) as again:
             until(
                 lambda: again.execute("SELECT id FROM auth_user").fetchall() == [(1,)]
@@ -74,8 +75,8 @@ def test_worker_reconnects_to_a_restarted_portal(
     dsn, course_dsn = new_portal(cluster=server), new_course()
     install(dsn, Config())
     with psycopg.connect(dsn, autocommit=True) as connection:
-        request = registration.Request((TOY,), course_dsn)
-        registration.register(connection, Config(), request)
+        request = register.Request((TOY,), course_dsn)
+        register.register(connection, Config(), request)
     with working(dsn), psycopg.connect(course_dsn, autocommit=True) as course:
         with psycopg.connect(dsn, autocommit=True) as before:
             until(lambda: status.read(before).clocks)
@@ -129,7 +130,7 @@ def test_a_poll_ends_when_a_change_is_committed(platform: Platform) -> None:
         writer.execute("UPDATE auth_user SET email = 'x' WHERE id = 1")
         assert not polled.done()
         writer.commit()
-        number = courses.numbers(platform.connection, [])[course.name]
+        number = state.numbers(platform.connection, [])[course.name]
         assert polled.result(60).fetchone() == (1, [number])
 
 
@@ -154,7 +155,7 @@ def test_a_poll_names_those_whom_changes_concern_or_all_who_are_due(
     platform: Platform,
 ) -> None:
     first, second = platform.course(TOY), platform.course("edX/other")
-    number = courses.numbers(platform.connection, [])
+    number = state.numbers(platform.connection, [])
     platform.member(1, TOY)
     platform.execute("CALL pyrepl.poll('0 s')")
     platform.member(2, "edX/other")
@@ -258,13 +259,13 @@ def test_wait_returns_when_what_was_committed_is_delivered(platform: Platform) -
 
 def test_wait_names_and_skips_paused_databases(platform: Platform) -> None:
     course = platform.course(TOY)
-    courses.pause(platform.connection, [course.name])
+    state.pause(platform.connection, [course.name])
     platform.member(1, TOY)
     platform.deliver()
     done = status.wait(platform.connection, [], None, timeout=0)
     assert (done.left, done.skipped) == ({}, [course.name])
     assert course.users == []
-    courses.resume(platform.connection, [course.name])
+    state.resume(platform.connection, [course.name])
     platform.deliver()
     assert course.users == [1]
 
@@ -291,7 +292,7 @@ def test_a_frozen_course_holds_up_nobody_else(
             until(lambda: well.users == [1, 2])
         finally:
             server.thaw()
-        courses.resume(platform.connection, [frozen.name])
+        state.resume(platform.connection, [frozen.name])
         until(lambda: frozen.users == [1, 2])
 
 
@@ -313,5 +314,5 @@ def test_more_frozen_courses_than_jobs_hold_up_nobody_else(
                 until(lambda: well.users[-1] == number)  # noqa: B023
         finally:
             server.thaw()
-        courses.resume(platform.connection, [course.name for course in frozen])
+        state.resume(platform.connection, [course.name for course in frozen])
         until(lambda: all(course.users == [1, 2, 3] for course in frozen))

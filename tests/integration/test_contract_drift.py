@@ -7,10 +7,12 @@ from typing import Any, LiteralString
 import msgspec
 import pytest
 
-from pyreplctl import courses, portal, refresh, status
-from pyreplctl.config import USER_COLUMNS, Config
-from pyreplctl.errors import DatabaseError, NotInstalled, NotSuitable
-from pyreplctl.status import Database
+from pyreplctl.core.config import USER_COLUMNS, Config
+from pyreplctl.core.errors import DatabaseError, NotInstalled, NotSuitable
+from pyreplctl.courses import refresh, state
+from pyreplctl.delivery import status
+from pyreplctl.delivery.status import Database
+from pyreplctl.install import portal
 from tests.platform import Course, Platform
 
 TOY, OTHER = "edX/toy/2012_Fall", "MITx/6.002x/2012_Fall"
@@ -287,10 +289,10 @@ def test_a_column_changes_at_one_course_and_the_other_goes_on(
     assert other.user(1)["first_name"] == "Meanwhile"
 
     toy.execute(back)
-    courses.resume(platform.connection, [toy.name])
+    state.resume(platform.connection, [toy.name])
     assert platform.deliver() == {}
     assert toy.user(1)["first_name"] == "Meanwhile"
-    courses.backfill(platform.connection, [1])  # what a dropped column held is gone
+    state.backfill(platform.connection, [1])  # what a dropped column held is gone
     assert platform.deliver() == {}
     platform.assert_equal()
 

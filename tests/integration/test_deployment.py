@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from pyreplctl.cli.output import SETTINGS, Settings
-from pyreplctl.embedded import Cluster
-from pyreplctl.worker import Worker
+from pyreplctl.delivery.worker import Worker
+from pyreplctl.sandbox.embedded import Cluster
 from tests.cli.run import Cli
 from tests.conftest import NewCourse, NewPortal
 from tests.platform import Connection, Course, Platform

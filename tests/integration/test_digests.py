@@ -9,10 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pyreplctl.config import Config
-from pyreplctl.embedded import Cluster, find_bin_dir
-from pyreplctl.portal import install
-from pyreplctl.verification import Difference
+from pyreplctl.core.config import Config
+from pyreplctl.install.portal import install
+from pyreplctl.sandbox.embedded import Cluster, find_bin_dir
+from pyreplctl.verify.data import Difference
 from tests.column_types import (
     COURSE_SETTINGS,
     PORTAL_SETTINGS,

@@ -16,9 +16,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pyreplctl.embedded import Cluster, binaries, find_bin_dir, processes
-from pyreplctl.embedded import cluster as cluster_module
-from pyreplctl.errors import ServerError
+from pyreplctl.core.errors import ServerError
+from pyreplctl.sandbox.embedded import Cluster, binaries, find_bin_dir, processes
+from pyreplctl.sandbox.embedded import cluster as cluster_module
 from tests.conftest import SETTINGS, running_cluster
 
 

@@ -12,15 +12,16 @@ import pytest
 from psycopg import errors, sql
 from psycopg.rows import TupleRow
 
-from pyreplctl import courses, objects
-from pyreplctl.config import Config
-from pyreplctl.config import Guard as Mode
-from pyreplctl.errors import DatabaseError, NotSuitable
-from pyreplctl.guard import triggers
-from pyreplctl.locking import Patience
-from pyreplctl.portal import install
-from pyreplctl.refresh import refresh
-from pyreplctl.removal import drop_triggers
+from pyreplctl.core.config import Config
+from pyreplctl.core.config import Guard as Mode
+from pyreplctl.core.errors import DatabaseError, NotSuitable
+from pyreplctl.core.locks import Patience
+from pyreplctl.courses import state as courses
+from pyreplctl.courses.refresh import refresh
+from pyreplctl.install.portal import install
+from pyreplctl.install.removal import drop_triggers
+from pyreplctl.schema import objects
+from pyreplctl.schema.guard import triggers
 from tests.conftest import NewCourse
 from tests.integration.test_local_accounts import add_account
 from tests.logins import as_login, logged_in, new_login

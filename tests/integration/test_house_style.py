@@ -10,12 +10,14 @@ import pytest
 from pglast import parse_plpgsql, parse_sql
 from psycopg import sql
 
-from pyreplctl import contracts, course_side, guard, portal
-from pyreplctl.config import Config
-from pyreplctl.contracts import columns_of
-from pyreplctl.db import LOCK_CLASS
-from pyreplctl.objects import Object
-from pyreplctl.sources import root
+from pyreplctl.core.config import Config
+from pyreplctl.core.db import LOCK_CLASS
+from pyreplctl.courses import prepare
+from pyreplctl.install import portal
+from pyreplctl.schema import contracts, guard
+from pyreplctl.schema.contracts import columns_of
+from pyreplctl.schema.objects import Object
+from pyreplctl.schema.sql_files import root
 from tests.platform import Connection, Platform
 
 FILES = sorted(
@@ -182,9 +184,7 @@ def rendered_course(platform: Platform) -> list[Object]:
     contract = contracts.offered(platform.connection, Config())
     blank = sql.SQL("username = ''")
     server = platform.connection.info.server_version
-    items = course_side.wanted_objects(
-        Config(), contract, "pyrepl_owner", blank, server
-    )
+    items = prepare.wanted_objects(Config(), contract, "pyrepl_owner", blank, server)
     return items + guard.triggers(Config())
 
 

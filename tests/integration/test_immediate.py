@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from psycopg import IsolationLevel
 
-from pyreplctl import deliveries, status
-from pyreplctl import immediate as mode
-from pyreplctl.config import Config
-from pyreplctl.embedded import Cluster
-from pyreplctl.errors import NotSuitable
+from pyreplctl.core.config import Config
+from pyreplctl.core.errors import NotSuitable
+from pyreplctl.courses import delivery_mode as mode
+from pyreplctl.delivery import batches, status
+from pyreplctl.sandbox.embedded import Cluster
 from tests.conftest import NewCluster
 from tests.platform import Course, Platform
 from tests.polling import until
@@ -317,7 +317,7 @@ def test_a_frozen_course_holds_only_the_writers_that_were_on_their_way(
         )
         try:
             until(lambda: immediate.rows("SELECT FROM pg_locks WHERE objsubid = 2"))
-            assert deliveries.deliver(immediate.connection, 1).outcome == "busy"
+            assert batches.deliver(immediate.connection, 1).outcome == "busy"
             assert effective(immediate) == "queued"
             immediate.execute("UPDATE auth_user SET last_name = 'free' WHERE id = 2")
             assert not hung.done()

@@ -10,15 +10,16 @@ from typing import LiteralString
 import pytest
 from psycopg import errors
 
-from pyreplctl import courses, removal
-from pyreplctl.config import Config
-from pyreplctl.db import INSTALL_LOCK, LOCK_CLASS, connect
-from pyreplctl.embedded import Cluster, find_bin_dir
-from pyreplctl.errors import DatabaseError, NotSuitable
-from pyreplctl.locking import Patience
-from pyreplctl.objects import Change
-from pyreplctl.portal import check, install
-from pyreplctl.refresh import refresh
+from pyreplctl.core.config import Config
+from pyreplctl.core.db import INSTALL_LOCK, LOCK_CLASS, connect
+from pyreplctl.core.errors import DatabaseError, NotSuitable
+from pyreplctl.core.locks import Patience
+from pyreplctl.courses import state as courses
+from pyreplctl.courses.refresh import refresh
+from pyreplctl.install import removal
+from pyreplctl.install.portal import check, install
+from pyreplctl.sandbox.embedded import Cluster, find_bin_dir
+from pyreplctl.schema.objects import Change
 from tests.cli.run import Cli
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.logins import as_login, new_login
@@ -260,7 +261,7 @@ def test_an_install_waits_for_another_and_names_it_in_the_end(
     holder = platform.session(autocommit=True)
     holder.execute("SELECT pg_advisory_lock(%s, %s)", (LOCK_CLASS, INSTALL_LOCK))
     clock = iter(range(0, 1000, 50))
-    monkeypatch.setattr("pyreplctl.locking.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("pyreplctl.core.locks.time.monotonic", lambda: next(clock))
     with pytest.raises(DatabaseError, match=f"backend {holder.info.backend_pid}"):
         install(platform.dsn, Config())
 

@@ -11,8 +11,10 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel, errors, sql
 
-from pyreplctl import courses, deliveries, registration
-from pyreplctl.registration import Request
+from pyreplctl.courses import register as registration
+from pyreplctl.courses import state
+from pyreplctl.courses.register import Request
+from pyreplctl.delivery import batches
 from tests.conftest import NewCourse
 from tests.platform import Connection, Course, Platform
 from tests.polling import until
@@ -250,7 +252,7 @@ def test_an_enrollment_that_commits_during_a_registration_is_not_missed(
         meanwhile = platform.session(autocommit=True)
         enrolls(2)(meanwhile)
         # Routed where the registration is not seen: nobody hosts the course.
-        deliveries.route(meanwhile)
+        batches.route(meanwhile)
         assert platform.rows("SELECT FROM pyrepl.change WHERE users IS NOT NULL") == []
     assert held(platform, dsn) == expected
 
@@ -264,7 +266,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 def delivering(platform: Platform, pool: ThreadPoolExecutor) -> Future[object]:
     """Begin a delivery in another session."""
     session = platform.session(autocommit=True)
-    return pool.submit(lambda: deliveries.deliver(session, 1).outcome)
+    return pool.submit(lambda: batches.deliver(session, 1).outcome)
 
 
 def someone_waits(course: Course) -> bool:
@@ -278,13 +280,13 @@ def edit_while_a_delivery_is_in_hand(
     platform.member(1, TOY)
     assert platform.deliver() == {}
     platform.execute("UPDATE auth_user SET email = 'first' WHERE id = 1")
-    deliveries.route(platform.connection)
+    batches.route(platform.connection)
     with psycopg.connect(course.dsn) as holder:
         holder.execute("SELECT FROM auth_user WHERE id = 1 FOR UPDATE")
         delivery = delivering(platform, pool)
         until(lambda: someone_waits(course))
         platform.execute("UPDATE auth_user SET email = 'second' WHERE id = 1")
-        deliveries.route(platform.connection)
+        batches.route(platform.connection)
     assert delivery.result() == "delivered"
     assert course.user(1)["email"] == "first"
     assert platform.deliver() == {}
@@ -320,12 +322,12 @@ def test_only_one_session_delivers_to_a_database_and_only_one_routes(
     platform.course(TOY)
     first, second = platform.session(), platform.session(autocommit=True)
     first.execute("SELECT pyrepl.deliver(1)")
-    assert deliveries.deliver(second, 1).outcome == "busy"
+    assert batches.deliver(second, 1).outcome == "busy"
     first.rollback()
     first.execute("SELECT pyrepl.route()")
     assert second.execute("SELECT pyrepl.route()").fetchone() == (None,)
     first.rollback()
-    assert deliveries.deliver(second, 1).outcome == "idle"
+    assert batches.deliver(second, 1).outcome == "idle"
 
 
 def test_several_sessions_deliver_while_others_write(
@@ -364,7 +366,7 @@ def test_several_sessions_deliver_while_others_write(
 
     def serve(session: Connection) -> None:
         while not all(writer.done() for writer in writers):
-            deliveries.until_empty(session, courses.numbers(session, []))
+            batches.until_empty(session, state.numbers(session, []))
 
     sessions = [platform.session(autocommit=True) for _ in range(6)]
     writers = [pool.submit(write, n, level) for n, level in enumerate(LEVELS)]
@@ -492,7 +494,7 @@ def test_a_policy_added_later_stops_deliveries_instead_of_hiding_rows(
     assert course.enrollments == [(1, TOY), (2, TOY)]
 
     platform.execute("ALTER TABLE " + table + " DISABLE ROW LEVEL SECURITY")
-    courses.resume(platform.connection, [course.name])
+    state.resume(platform.connection, [course.name])
     assert platform.deliver() == {}
     assert course.user(1)["email"] == "new"
     platform.assert_equal()

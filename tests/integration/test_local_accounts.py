@@ -10,8 +10,9 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from pyreplctl import courses, status
-from pyreplctl.errors import NotSuitable
+from pyreplctl.core.errors import NotSuitable
+from pyreplctl.courses import state
+from pyreplctl.delivery import status
 from tests.conftest import NewCourse
 from tests.platform import Course, Platform
 
@@ -168,7 +169,7 @@ def rekey(platform: Platform, old: int, new: int) -> None:
 
 
 def backfill(platform: Platform) -> None:
-    courses.backfill(platform.connection, [1])
+    state.backfill(platform.connection, [1])
 
 
 def key_comes(platform: Platform) -> None:

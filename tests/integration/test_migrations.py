@@ -9,10 +9,12 @@ import psycopg
 import pytest
 from yoyo import read_migrations
 
-from pyreplctl import backend, course_side, migrate, rights
-from pyreplctl.config import Config
-from pyreplctl.portal import install
-from pyreplctl.sources import root
+from pyreplctl.core.config import Config
+from pyreplctl.courses import prepare
+from pyreplctl.install import migrations as migrate
+from pyreplctl.install import roles, yoyo_backend
+from pyreplctl.install.portal import install
+from pyreplctl.schema.sql_files import root
 from tests.conftest import NewPortal
 from tests.integration.test_install import dump
 from tests.platform import Connection, Platform
@@ -80,7 +82,7 @@ def _ancestors(path: Path) -> set[Path]:
 def as_owner(connection: Connection) -> Iterator[None]:
     """A transaction of pyrepl_owner's in a database with an empty schema pyrepl."""
     with connection.transaction():
-        rights.create_role(connection, "pyrepl_owner", rights.ROLES["pyrepl_owner"])
+        roles.create_role(connection, "pyrepl_owner", roles.ROLES["pyrepl_owner"])
         connection.execute(
             "CREATE SCHEMA IF NOT EXISTS pyrepl AUTHORIZATION pyrepl_owner"
         )
@@ -91,7 +93,7 @@ def as_owner(connection: Connection) -> Iterator[None]:
 def apply_first(connection: Connection, side: str, number: int) -> None:
     """Apply the oldest migrations, as an older program would have."""
     migrations = read_migrations(str(root("migrations") / side))[:number]
-    with backend.backend(connection) as yoyo:
+    with yoyo_backend.backend(connection) as yoyo:
         yoyo.apply_migrations(yoyo.to_apply(migrations))
 
 
@@ -165,7 +167,7 @@ def schema_of(dsn: str) -> list[str]:
 def test_a_course_has_all_migrations_of_its_side(platform: Platform) -> None:
     course = platform.course("c")
     assert migrate.pending(course.connection, "course") == []
-    assert course_side.binding(course.connection) is not None
+    assert prepare.binding(course.connection) is not None
 
 
 def test_a_migration_of_a_newer_program_is_named(platform: Platform) -> None:

@@ -7,9 +7,9 @@ from typing import LiteralString
 
 import pytest
 
-from pyreplctl import courses
-from pyreplctl.db import value
-from pyreplctl.embedded import Cluster
+from pyreplctl.core.db import value
+from pyreplctl.courses import state
+from pyreplctl.sandbox.embedded import Cluster
 from tests.platform import Connection, Course, Platform
 from tests.polling import until
 
@@ -107,7 +107,7 @@ def test_a_push_is_three_remote_statements(
 def deliver(session: Connection) -> None:
     """Route, and deliver once to the only course database."""
     session.execute("SELECT pyrepl.route()")
-    (number,) = courses.numbers(session, []).values()
+    (number,) = state.numbers(session, []).values()
     row = session.execute("SELECT outcome FROM pyrepl.deliver(%s)", (number,))
     assert row.fetchone() == ("delivered",)
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from pyreplctl import comparing, repairing
-from pyreplctl.config import Config
-from pyreplctl.portal import install
-from pyreplctl.verification import Difference
+from pyreplctl.core.config import Config
+from pyreplctl.install.portal import install
+from pyreplctl.verify import digests, repair_data
+from pyreplctl.verify.data import Difference
 from tests.column_types import COURSE_SETTINGS, PORTAL_SETTINGS, TYPES, prepare
 from tests.conftest import NewCourse, NewPortal
 from tests.platform import Course, Platform
@@ -178,7 +178,7 @@ def test_all_differences_are_found_and_mended(
     (found,) = platform.verify(examples=1000).values()
     assert sorted(found.examples, key=str) == expected
     assert found.missing + found.stale + found.extra == 200
-    assert repairing.repair(platform.dsn, repairing.plan([found])) == {}
+    assert repair_data.repair(platform.dsn, repair_data.plan([found])) == {}
     (mended,) = platform.verify().values()
     assert (mended.ok, mended.users, mended.former) == (True, len(MEMBERS), former)
 
@@ -187,12 +187,12 @@ def test_all_differences_are_found_and_mended(
 def test_who_overlooks_one_of_them_is_found_out(
     platform: Platform, course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    differing = comparing._differing
+    differing = digests._differing
 
     def all_but_one(here: bytes | None, there: bytes | None) -> list[int]:
         return differing(here, there)[1:]
 
-    monkeypatch.setattr(comparing, "_differing", all_but_one)
+    monkeypatch.setattr(digests, "_differing", all_but_one)
     expected = planted(course, random.Random(1))
     (found,) = platform.verify(examples=1000).values()
     assert sorted(found.examples, key=str) != expected

@@ -6,8 +6,10 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from pyreplctl import courses, deliveries, portal, refresh, registration
-from pyreplctl.registration import Request
+from pyreplctl.courses import refresh, register, state
+from pyreplctl.courses.register import Request
+from pyreplctl.delivery import batches
+from pyreplctl.install import portal
 from tests.conftest import NewCluster, NewCourse
 from tests.platform import Course, Platform
 from tests.polling import until
@@ -21,7 +23,7 @@ LOCAL = (
 
 
 def number(platform: Platform, course: Course) -> int:
-    return courses.numbers(platform.connection, [course.name])[course.name]
+    return state.numbers(platform.connection, [course.name])[course.name]
 
 
 def drop_people(platform: Platform) -> None:
@@ -44,9 +46,9 @@ def test_bad_dossiers_behind_one_set_aside_do_not_loop(platform: Platform) -> No
     platform.member(1, TOY, username="bad1")
     platform.member(2, TOY, username="bad2")
     platform.member(3, TOY)
-    deliveries.route(platform.connection)
+    batches.route(platform.connection)
     for _ in range(100):
-        deliveries.deliver(platform.connection, n)
+        batches.deliver(platform.connection, n)
     assert course.users == [3]
 
 
@@ -98,7 +100,7 @@ def test_a_push_that_nobody_answered_is_no_delivery(platform: Platform) -> None:
     )
     platform.member(1, TOY)
     with psycopg.connect(platform.dsn, autocommit=True) as c:
-        stuck = deliveries.until_empty(c, courses.numbers(c, []))
+        stuck = batches.until_empty(c, state.numbers(c, []))
     assert stuck or course.users == [1]
 
 
@@ -122,17 +124,17 @@ def test_one_dossier_that_crashes_the_server_is_set_aside(
     )
     platform.member(1, TOY, username="boom")
     platform.member(2, TOY)
-    deliveries.route(platform.connection)
+    batches.route(platform.connection)
 
     def set_aside() -> list[TupleRow]:
         cluster.start()
-        if deliveries.deliver(platform.connection, n).outcome == "waiting":
-            courses.resume(platform.connection, [course.name])
+        if batches.deliver(platform.connection, n).outcome == "waiting":
+            state.resume(platform.connection, [course.name])
         return platform.rows("SELECT user_id FROM pyrepl.retry")
 
     until(set_aside)
     assert platform.rows("SELECT user_id, attempts FROM pyrepl.retry") == [(1, 1)]
-    until(lambda: deliveries.deliver(platform.connection, n).users == 1)
+    until(lambda: batches.deliver(platform.connection, n).users == 1)
     with psycopg.connect(dsn) as c:
         assert c.execute("SELECT id FROM auth_user").fetchall() == [(2,)]
 
@@ -213,17 +215,17 @@ def test_adoption_outlives_a_locked_row(platform: Platform) -> None:
     dsn = platform.new_course(None, askbot=True)
     with psycopg.connect(dsn, autocommit=True) as c, psycopg.connect(dsn) as holder:
         c.execute(LOCAL, (1, "ann"))
-        registration.register(
+        register.register(
             platform.connection, platform.config, Request((TOY,), dsn, adopt=True)
         )
         holder.execute("SELECT FROM auth_user WHERE id = 1 FOR UPDATE")
         platform.execute(
             "ALTER SERVER pyrepl_1 OPTIONS (SET options '-c lock_timeout=100ms')"
         )
-        n = next(iter(courses.numbers(platform.connection, []).values()))
-        deliveries.route(platform.connection)
+        n = next(iter(state.numbers(platform.connection, []).values()))
+        batches.route(platform.connection)
         while c.execute("SELECT count(*) FROM auth_user").fetchone() == (1,):
-            deliveries.deliver(platform.connection, n)
+            batches.deliver(platform.connection, n)
         holder.rollback()
         platform.execute("UPDATE pyrepl.retry SET due_at = now()")
         assert not platform.deliver()
@@ -238,10 +240,10 @@ def test_a_local_account_with_a_members_name(platform: Platform, adopt: bool) ->
         c.execute(LOCAL, (500, "ann"))
     request = Request((TOY,), dsn, adopt=adopt)
     if adopt:
-        registration.register(platform.connection, platform.config, request)
+        register.register(platform.connection, platform.config, request)
     else:
         with pytest.raises(Exception, match="500"):
-            registration.register(platform.connection, platform.config, request)
+            register.register(platform.connection, platform.config, request)
 
 
 def test_a_right_revoked_is_the_databases_fault(platform: Platform) -> None:
@@ -249,9 +251,9 @@ def test_a_right_revoked_is_the_databases_fault(platform: Platform) -> None:
     n = number(platform, course)
     course.execute("REVOKE INSERT ON auth_user FROM pyrepl_owner")
     platform.member(1, TOY)
-    deliveries.route(platform.connection)
+    batches.route(platform.connection)
     for _ in range(10):
-        deliveries.deliver(platform.connection, n)
+        batches.deliver(platform.connection, n)
     assert platform.rows("SELECT count(*) FROM pyrepl.retry") == [(0,)]
 
 
@@ -263,7 +265,7 @@ def test_unregister_beside_a_running_route_leaves_nothing(platform: Platform) ->
 
     def forget() -> None:
         with psycopg.connect(platform.dsn, autocommit=True) as connection:
-            courses.unregister(connection, course.name, forget=True)
+            state.unregister(connection, course.name, forget=True)
 
     thread = threading.Thread(target=forget)
     thread.start()

@@ -9,12 +9,12 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from pyreplctl.config import Config
-from pyreplctl.db import LOCK_CLASS, REFRESH_LOCK, connect
-from pyreplctl.errors import DatabaseError
-from pyreplctl.objects import Change
-from pyreplctl.portal import check, install
-from pyreplctl.refresh import refresh
+from pyreplctl.core.config import Config
+from pyreplctl.core.db import LOCK_CLASS, REFRESH_LOCK, connect
+from pyreplctl.core.errors import DatabaseError
+from pyreplctl.courses.refresh import refresh
+from pyreplctl.install.portal import check, install
+from pyreplctl.schema.objects import Change
 from tests.platform import Course, Platform
 from tests.polling import until
 
@@ -49,7 +49,7 @@ def test_one_that_hangs_holds_up_installs_but_no_other_refresh(
         assert [c.object for c in refreshed(platform, wiki)] == ["view digest"]
         with monkeypatch.context() as patch:
             clock = iter(range(0, 1000, 50))
-            patch.setattr("pyreplctl.locking.time.monotonic", lambda: next(clock))
+            patch.setattr("pyreplctl.core.locks.time.monotonic", lambda: next(clock))
             with pytest.raises(DatabaseError, match="another install"):
                 install(platform.dsn, Config())
         assert not hanging.done()

@@ -3,8 +3,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pyreplctl.errors import NotSuitable, UsageError
-from pyreplctl.registration import Request, register
+from pyreplctl.core.errors import NotSuitable, UsageError
+from pyreplctl.courses.register import Request, register
 from tests.conftest import NewCourse
 from tests.platform import Platform
 

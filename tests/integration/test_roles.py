@@ -12,12 +12,14 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege, UndefinedObject
 
-from pyreplctl import courses, repairing, status, verification
-from pyreplctl.config import Config
-from pyreplctl.db import value
-from pyreplctl.errors import DatabaseError
-from pyreplctl.portal import install
-from pyreplctl.worker import Worker
+from pyreplctl.core.config import Config
+from pyreplctl.core.db import value
+from pyreplctl.core.errors import DatabaseError
+from pyreplctl.courses import state
+from pyreplctl.delivery import status
+from pyreplctl.delivery.worker import Worker
+from pyreplctl.install.portal import install
+from pyreplctl.verify import data, repair_data
 from tests.cli.run import Cli
 from tests.conftest import NewCluster, NewCourse
 from tests.logins import as_login, logged_in, new_login
@@ -60,7 +62,7 @@ class Deployed:
 
     @property
     def number(self) -> int:
-        return courses.numbers(self.platform.connection, [])[self.course.name]
+        return state.numbers(self.platform.connection, [])[self.course.name]
 
 
 @pytest.fixture
@@ -210,10 +212,10 @@ def test_a_monitor_can_verify(deployed: Deployed) -> None:
     deployed.course.tamper("UPDATE auth_user SET email = 'x'")
     with new_login(portal.connection, "pyrepl_monitor") as name:
         dsn = as_login(portal.dsn, name)
-        (found,) = verification.verify(dsn, Config(), [])
+        (found,) = data.verify(dsn, Config(), [])
         assert (found.ok, found.stale) == (False, 1)
         with pytest.raises(DatabaseError) as refused:
-            repairing.repair(dsn, repairing.plan([found]))
+            repair_data.repair(dsn, repair_data.plan([found]))
         assert refused.value.sqlstate == InsufficientPrivilege.sqlstate
     assert deployed.course.user(1)["email"] == "x"
 
@@ -369,7 +371,7 @@ def test_no_log_and_no_command_shows_a_password(
     secrets = [talkative.password, mapping(platform)[1]]
     platform.member(1, "c")
     platform.deliver()
-    courses.rotate_password(platform.connection, course.name, course.dsn)
+    state.rotate_password(platform.connection, course.name, course.dsn)
     secrets.append(mapping(platform)[1])
     assert len({*secrets}) == 3
     platform.session(autocommit=True).execute("SELECT 'the session is new'")

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pyreplctl import status
-from pyreplctl.config import USER_COLUMNS
+from pyreplctl.core.config import USER_COLUMNS
+from pyreplctl.delivery import status
 from tests.conftest import NewCluster
 from tests.platform import Course, Platform
 

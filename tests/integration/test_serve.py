@@ -8,7 +8,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from pyreplctl import status
+from pyreplctl.delivery import status
 from tests.conftest import NewCluster
 from tests.platform import Course, Platform
 from tests.polling import until

@@ -3,12 +3,12 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pyreplctl import registration
-from pyreplctl.config import Config
-from pyreplctl.errors import NotSuitable
-from pyreplctl.portal import install
-from pyreplctl.refresh import refresh
-from pyreplctl.registration import Request
+from pyreplctl.core.config import Config
+from pyreplctl.core.errors import NotSuitable
+from pyreplctl.courses import register
+from pyreplctl.courses.refresh import refresh
+from pyreplctl.courses.register import Request
+from pyreplctl.install.portal import install
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.standbys import copy_of
 
@@ -34,7 +34,7 @@ def test_a_standby_is_refused_as_portal_and_as_course(
             psycopg.connect(standby.conninfo(dbname), autocommit=True) as reading,
             pytest.raises(NotSuitable, match="the portal is a standby"),
         ):
-            registration.register(reading, Config(), Request((TOY,), elsewhere))
+            register.register(reading, Config(), Request((TOY,), elsewhere))
         with (
             psycopg.connect(standby.conninfo(dbname), autocommit=True) as reading,
             pytest.raises(NotSuitable, match="the portal is a standby"),
@@ -43,4 +43,4 @@ def test_a_standby_is_refused_as_portal_and_as_course(
         with psycopg.connect(course) as name:
             there = standby.conninfo(name.info.dbname)
         with pytest.raises(NotSuitable, match="the course database is a standby"):
-            registration.register(portal, Config(), Request((TOY,), there))
+            register.register(portal, Config(), Request((TOY,), there))

@@ -7,11 +7,11 @@ import msgspec
 import psycopg
 import pytest
 
-from pyreplctl import mending, structure
-from pyreplctl.config import Config
-from pyreplctl.embedded import Cluster
-from pyreplctl.expectations import Item
-from pyreplctl.portal import check, install
+from pyreplctl.core.config import Config
+from pyreplctl.install.portal import check, install
+from pyreplctl.sandbox.embedded import Cluster
+from pyreplctl.verify import repair_structure, structure
+from pyreplctl.verify.findings import Item
 from tests.conftest import NewCluster, NewCourse
 from tests.logins import as_login, new_login
 from tests.platform import Course, Platform
@@ -34,7 +34,7 @@ def items(platform: Platform, given: Config | None = None) -> list[Item]:
 def repair(platform: Platform) -> dict[str, str]:
     """Repair all that is found; returns what failed."""
     found = structure.verify(platform.dsn, [], jobs=1)
-    return mending.repair(platform.dsn, mending.plan(found)).failed
+    return repair_structure.repair(platform.dsn, repair_structure.plan(found)).failed
 
 
 @pytest.fixture
@@ -536,7 +536,7 @@ def test_a_plan_changes_nothing(platform: Platform, course: Course) -> None:
     do(platform, course, MENDED["a function edited"])
     do(platform, course, MENDED["apply edited"])
     before = wrong(platform)
-    steps = mending.plan(structure.verify(platform.dsn, []))
+    steps = repair_structure.plan(structure.verify(platform.dsn, []))
     assert [(s.place, s.item.object, s.action) for s in steps] == [
         ("", "function members", "install"),
         (course.name, "function apply", "course refresh"),

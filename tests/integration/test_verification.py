@@ -4,8 +4,8 @@ from typing import LiteralString
 
 import pytest
 
-from pyreplctl import repairing
-from pyreplctl.verification import Difference
+from pyreplctl.verify import repair_data
+from pyreplctl.verify.data import Difference
 from tests.platform import Course, Platform
 
 TOY = "edX/toy/2012_Fall"
@@ -96,7 +96,7 @@ def test_what_differs_is_named_and_mended(
     assert sorted(found.examples, key=str) == sorted(
         (Difference(2, *what) for what in expected), key=str
     )
-    assert repairing.repair(platform.dsn, repairing.plan([found])) == {}
+    assert repair_data.repair(platform.dsn, repair_data.plan([found])) == {}
     platform.assert_equal()
 
 
@@ -111,7 +111,7 @@ def test_a_copy_that_the_portal_never_had_is_extra(
     course.execute("INSERT INTO pyrepl.copy (user_id, generation) VALUES (77, 0)")
     found = platform.verify()[course.name]
     assert found.examples == [Difference(77, "extra", USER)]
-    assert repairing.repair(platform.dsn, repairing.plan([found])) == {}
+    assert repair_data.repair(platform.dsn, repair_data.plan([found])) == {}
     assert course.users == [1, 2, 3]
     platform.assert_equal()
 

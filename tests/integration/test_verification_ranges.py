@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
-from pyreplctl import comparing, verification
-from pyreplctl.comparing import Range, Sides
-from pyreplctl.config import Config
-from pyreplctl.db import LOCK_CLASS
-from pyreplctl.verification import Result
+from pyreplctl.core.config import Config
+from pyreplctl.core.db import LOCK_CLASS
+from pyreplctl.verify import data, digests
+from pyreplctl.verify.data import Result
+from pyreplctl.verify.digests import Range, Sides
 from tests.platform import Course, Platform
 
 TOY = "edX/toy/2012_Fall"
@@ -28,13 +28,11 @@ def course(platform: Platform) -> Course:
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare ten ids at a time."""
     for name in ("FIRST", "WIDTH", "NARROWEST"):
-        monkeypatch.setattr(comparing, name, 10)
+        monkeypatch.setattr(digests, name, 10)
 
 
 def verified(platform: Platform, *, resume: bool = False) -> Result:
-    (found,) = verification.verify(
-        platform.dsn, Config(), [], target=1e-6, resume=resume
-    )
+    (found,) = data.verify(platform.dsn, Config(), [], target=1e-6, resume=resume)
     return found
 
 
@@ -42,7 +40,7 @@ def interrupted(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     """Verify, and be interrupted in the range after so many."""
-    compare = comparing._compare
+    compare = digests._compare
     ranges = 0
 
     def counting(*args: object, **options: object) -> Range:
@@ -53,7 +51,7 @@ def interrupted(
         return compare(*args, **options)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(comparing, "_compare", counting)
+        patch.setattr(digests, "_compare", counting)
         with pytest.raises(KeyboardInterrupt):
             verified(platform)
 
@@ -137,10 +135,10 @@ def test_a_statement_that_times_out_is_tried_with_fewer_users(
         compared.append((first, last))
         return Range(last, 0, 0, [])
 
-    monkeypatch.setattr(comparing, "_compare", compare)
-    monkeypatch.setattr(comparing, "_limit", lambda *_: None)
+    monkeypatch.setattr(digests, "_compare", compare)
+    monkeypatch.setattr(digests, "_limit", lambda *_: None)
     sides = Sides(None, None, None, 1, 1, 0.5)  # type: ignore[arg-type]
-    list(comparing.ranges(sides, 0, 30_000))
+    list(digests.ranges(sides, 0, 30_000))
     assert [first for first, _ in compared[1:]] == [last for _, last in compared[:-1]]
     assert (compared[0][0], compared[-1][1]) == (0, 30_001)
 
@@ -157,8 +155,8 @@ SLOW = """CREATE OR REPLACE FUNCTION pyrepl.digest_buckets(
 def slowed(course: Course, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the course answer in time for so many ids only, and wait 100 ms for it."""
     narrow(monkeypatch)
-    monkeypatch.setattr(comparing, "FIRST", 200)
-    monkeypatch.setattr(comparing, "PATIENCE", 0.1)
+    monkeypatch.setattr(digests, "FIRST", 200)
+    monkeypatch.setattr(digests, "PATIENCE", 0.1)
     course.connection.execute(SLOW.format(most).encode())
 
 
@@ -186,7 +184,7 @@ def seen_between_ranges(
     """Verify; return how many other sessions held a snapshot after each range."""
     narrow(monkeypatch)
     held = []
-    note = verification._note
+    note = data._note
 
     def noting(*args: Any) -> None:
         note(*args)
@@ -197,7 +195,7 @@ def seen_between_ranges(
         )
         held.append(len(rows))
 
-    monkeypatch.setattr(verification, "_note", noting)
+    monkeypatch.setattr(data, "_note", noting)
     assert verified(platform).ok
     return held
 
@@ -223,12 +221,12 @@ def test_ranges_are_as_wide_as_the_target_time_allows(
     narrow(monkeypatch)
 
     def ends(target: float) -> Iterator[int]:
-        with verification._sessions(platform.dsn, 1, target) as sides:
-            for part in comparing.ranges(sides, 1, 100):
+        with data._sessions(platform.dsn, 1, target) as sides:
+            for part in digests.ranges(sides, 1, 100):
                 yield part.last
 
     assert list(ends(1e-6)) == [21, 31, 41, 51, 61, 71, 81, 91, 101]
-    monkeypatch.setattr(comparing, "WIDTH", 0)
+    monkeypatch.setattr(digests, "WIDTH", 0)
     assert list(ends(1e6)) == [21, 61, 101]
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pyreplctl import comparing
-from pyreplctl.comparing import Asked
+from pyreplctl.verify import digests
+from pyreplctl.verify.digests import Asked
 from tests.platform import Course, Platform
 
 TOY = "edX/toy/2012_Fall"
@@ -17,7 +17,7 @@ MEMBERS = 3000
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """See after a hundred users what the others are like."""
-    monkeypatch.setattr(comparing, "FIRST", 100)
+    monkeypatch.setattr(digests, "FIRST", 100)
 
 
 @pytest.fixture
@@ -31,14 +31,14 @@ def course(platform: Platform) -> Course:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
     """All that the two sides are asked for."""
-    both = comparing._both
+    both = digests._both
     seen = []
 
     def seeing(sides: Any, asked: Asked) -> Any:
         seen.append(asked)
         return both(sides, asked)
 
-    monkeypatch.setattr(comparing, "_both", seeing)
+    monkeypatch.setattr(digests, "_both", seeing)
     return seen
 
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from pyreplctl import comparing, verification
-from pyreplctl.verification import Result
+from pyreplctl.verify import data, digests
+from pyreplctl.verify.data import Result
 from tests.clocks import working
 from tests.platform import Course, Platform
 from tests.polling import until
@@ -103,8 +103,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     Then sums come first, and two sessions look at suspects.
     """
     if request.param == "as if large":
-        monkeypatch.setattr(comparing, "FIRST", 32)
-        monkeypatch.setattr(verification, "MANY", 2)
+        monkeypatch.setattr(digests, "FIRST", 32)
+        monkeypatch.setattr(data, "MANY", 2)
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def under_load(platform: Platform) -> Iterator[Load]:
 
 
 def verified(platform: Platform) -> Result:
-    (found,) = verification.verify(platform.dsn, platform.config, [])
+    (found,) = data.verify(platform.dsn, platform.config, [])
     return found
 
 

@@ -11,9 +11,11 @@ import pytest
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from pyreplctl import courses, deliveries, portal
-from pyreplctl.config import Config
-from pyreplctl.refresh import refresh
+from pyreplctl.core.config import Config
+from pyreplctl.courses import state
+from pyreplctl.courses.refresh import refresh
+from pyreplctl.delivery import batches
+from pyreplctl.install import portal
 from tests.conftest import NewCourse
 from tests.platform import Connection, Course, Platform
 
@@ -424,7 +426,7 @@ def test_a_bulk_update_does_not_delay_a_later_enrollment(
     settle(platform)
     platform.execute("UPDATE auth_user SET email = 'bulk@x'")
     platform.member(2000, TOY)
-    deliveries.route(platform.connection)
+    batches.route(platform.connection)
     assert platform.rows("SELECT user_id FROM pyrepl.outbox WHERE priority = 0") == [
         (2000,)
     ]
@@ -661,7 +663,7 @@ def test_nulls_and_very_long_texts_survive_the_trip(
 
 
 def deliver_in(session: Connection) -> None:
-    assert deliveries.until_empty(session, courses.numbers(session, [])) == {}
+    assert batches.until_empty(session, state.numbers(session, [])) == {}
 
 
 def test_the_settings_of_a_session_change_no_value(

@@ -26,11 +26,14 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-from pyreplctl import portal, registration, status, verification
-from pyreplctl.config import USER_COLUMNS, Config
-from pyreplctl.db import Connection, connect, value
-from pyreplctl.registration import Request
-from pyreplctl.worker import Worker
+from pyreplctl.core.config import USER_COLUMNS, Config
+from pyreplctl.core.db import Connection, connect, value
+from pyreplctl.courses import register
+from pyreplctl.courses.register import Request
+from pyreplctl.delivery import status
+from pyreplctl.delivery.worker import Worker
+from pyreplctl.install import portal
+from pyreplctl.verify import data
 
 FILE = "PYREPLCTL_OULAD"
 START = datetime(2013, 10, 1, 12, tzinfo=UTC)
@@ -155,7 +158,7 @@ def replay(
             report.differences.append(f"not delivered: {waited}")
         report.dossiers = value(connection, "SELECT pyrepl.last_queued()")
     with report.phase("verify"):
-        found = verification.verify(dsn, Config(), [], jobs=jobs)
+        found = data.verify(dsn, Config(), [], jobs=jobs)
     report.differences += [
         f"verify: {result}" for result in found if not result.ok or result.pending
     ]
@@ -216,7 +219,7 @@ def _registered(
     with connect(dsn) as connection:
         for number, key in enumerate(keys):
             made = new_course(f"replay_{number}", number % 2 == 1)
-            registration.register(connection, Config(), Request((key,), made))
+            register.register(connection, Config(), Request((key,), made))
             yield key, made
 
 

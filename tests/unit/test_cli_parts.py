@@ -11,7 +11,7 @@ import pytest
 from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.main import application, ordered
 from pyreplctl.cli.output import narrow
-from pyreplctl.errors import UsageError
+from pyreplctl.core.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,8 @@ def test_a_table_drops_what_is_usual_and_keeps_what_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["cli.main", "cli.output", "cli.durations", "runs", "sources"]
+    "module",
+    ["cli.main", "cli.output", "cli.durations", "verify.run", "schema.sql_files"],
 )
 def test_examples_in_docstrings(module: str) -> None:
     tested = doctest.testmod(importlib.import_module(f"pyreplctl.{module}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyreplctl import comparing
+from pyreplctl.verify import digests as comparing
 
 Digests = dict[int, int]
 digests = st.dictionaries(st.integers(-40, 400), st.integers(1, 3), max_size=120)

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pyreplctl.config import EXAMPLE, Config, load, portal_dsn
-from pyreplctl.errors import UsageError
+from pyreplctl.core.config import EXAMPLE, Config, load, portal_dsn
+from pyreplctl.core.errors import UsageError
 
 
 def loaded(folder: Path, text: str) -> Config:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pyreplctl.errors import UsageError
-from pyreplctl.registration import Request
-from pyreplctl.registrations import requests
+from pyreplctl.core.errors import UsageError
+from pyreplctl.courses.register import Request
+from pyreplctl.courses.request import requests
 
 
 def many(folder: Path, name: str, text: str | bytes) -> list[Request]:

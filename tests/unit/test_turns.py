@@ -7,7 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from pyreplctl.turns import Turns
+from pyreplctl.delivery.scheduler import Turns
 from tests.polling import until
 
 

@@ -1,0 +1,167 @@
+"""init, install, uninstall and sql."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from pyreplctl.cli.durations import seconds
+from pyreplctl.cli.output import SETTINGS, complain, count, data, talk
+from pyreplctl.core import locks
+from pyreplctl.core.config import DEFAULT_FILE, EXAMPLE
+from pyreplctl.core.db import Connection, connect
+from pyreplctl.core.errors import Error, UsageError
+from pyreplctl.courses import state
+from pyreplctl.delivery import pg_cron
+from pyreplctl.install import portal, removal, script
+from pyreplctl.schema.objects import Change
+
+
+@click.command()
+@click.argument(
+    "file",
+    default=DEFAULT_FILE,
+    type=Path,
+    metavar="[FILE]",
+    help="Where to write it.",
+)
+def init(file: Path) -> None:
+    """Write a commented pyreplctl.toml.
+
+    It has every key at its default. A file that is there is never overwritten.
+    """
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(EXAMPLE)
+    except FileExistsError as error:
+        raise UsageError(
+            f"{file} is there already", hint="Remove it first, or name another file."
+        ) from error
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+    talk(f"wrote {file}")
+
+
+@click.command()
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Change nothing; exit code 3 if anything would be changed.",
+)
+@click.option("--dry-run", is_flag=True, help="Change nothing; list what would change.")
+@click.option(
+    "--lock-timeout",
+    default="2s",
+    metavar="TIME",
+    help="Longest wait for the lock of one of the three tables; tried again"
+    " with pauses, in which writers go on.",
+)
+def install(check: bool, dry_run: bool, lock_timeout: str) -> int:
+    """Bring the portal to the desired state.
+
+    Roles, extension, tables, functions and triggers; prints a line an object: created,
+    replaced, unchanged or dropped. Made to run at every deployment: the second run
+    changes nothing.
+    """
+    config = SETTINGS.config()
+    dsn = SETTINGS.dsn(config)
+    if check or dry_run:
+        changes = portal.check(dsn, config)
+        data(changes, [_line(c) for c in changes])
+        would = f"{count(len(changes), 'object')} would change"
+        talk(would if changes else "all is current")
+        return 3 if check and changes else 0
+    patience = locks.Patience(lock_timeout=seconds(lock_timeout))
+    changes = portal.install(dsn, config, patience)
+    data(changes, [_line(c) for c in changes])
+    done = sum(change.state != "unchanged" for change in changes)
+    talk(f"{done} of {count(len(changes), 'object')} changed")
+    return 0
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+def uninstall(yes: bool) -> int:
+    """Remove every trace from the portal and all courses.
+
+    Copies stay as they are. Exit code 1 if a course database could not be reached: it
+    is named, and its schema pyrepl and link role are still there.
+    """
+    config = SETTINGS.config()
+    dsn = SETTINGS.dsn(config)
+    with connect(dsn, "the portal") as connection:
+        portal.require_installed(connection)
+        names = list(state.numbers(connection, []))
+        if not yes:
+            _confirm(connection.info.dbname, len(names))
+        changes, failed = _unschedule(connection, dsn), []
+        for name in names:
+            try:
+                changes += state.unregister(connection, name)
+            except Error as error:
+                failed.append(f"{name}: {error}")
+                changes += state.unregister(connection, name, forget=True)
+        changes += removal.uninstall(connection)
+    data(changes, [_line(c) for c in changes])
+    for text in failed:
+        complain(
+            f"its schema pyrepl and its link role are still there: {text}",
+            "At that database, as an administrator: DROP SCHEMA pyrepl CASCADE;"
+            " DROP OWNED BY each role named pyrepl_… and DROP ROLE it.",
+        )
+    return 1 if failed else 0
+
+
+def _unschedule(connection: Connection, dsn: str) -> list[Change]:
+    try:
+        return pg_cron.unschedule(connection, dsn)
+    except Error as error:
+        complain(
+            f"pg_cron could not be asked whether it serves this portal: {error}",
+            "In its database, as a superuser: SELECT cron.unschedule(jobid) FROM"
+            f" cron.job WHERE jobname = '{pg_cron.job_name(connection)}';",
+        )
+        return []
+
+
+def _confirm(portal_name: str, databases: int) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "uninstall asks first, and there is no terminal", hint="Use --yes."
+        )
+    click.confirm(
+        f"Remove pyreplctl from {portal_name} and"
+        f" {count(databases, 'course database')}?",
+        abort=True,
+        err=True,
+    )
+
+
+@click.command("sql")
+@click.argument(
+    "side",
+    default="portal",
+    metavar="[SIDE]",
+    help="portal: what install runs; course: what register runs.",
+)
+def show_sql(side: str) -> None:
+    """Print the SQL that install or register would run.
+
+    In the order in which it is run, and without passwords; nothing of it is run.
+    """
+    config = SETTINGS.config()
+    if side not in ("portal", "course"):
+        raise UsageError(
+            f"{side!r} is no side of the installation",
+            hint='Use "pyreplctl sql portal" or "pyreplctl sql course".',
+        )
+    with connect(SETTINGS.dsn(config), "the portal") as connection:
+        text = script.statements(connection, config, side)
+    data({"sql": text}, [text])
+
+
+def _line(change: Change) -> str:
+    detail = f" ({change.detail})" if change.detail else ""
+    return f"{change.state:<10} {change.object}{detail}"

@@ -1,0 +1,3 @@
+"""What every room needs: errors, connections, configuration, locks."""
+
+from __future__ import annotations

@@ -1,0 +1,100 @@
+"""Locks: ours keep installs apart, those of tables are never waited for long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from psycopg import errors as pg
+
+from pyreplctl.core.db import INSTALL_LOCK, LOCK_CLASS, Connection, fetch, value
+from pyreplctl.core.errors import DatabaseError
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for the lock of a table, in seconds, and how often to try."""
+
+    lock_timeout: float = 2.0
+    attempts: int = 10
+
+
+@contextmanager
+def install_lock(connection: Connection, *, shared: bool = False) -> Iterator[None]:
+    """Keep other installs and registrations out; they hold it for seconds.
+
+    Refreshes share it with one another.
+    """
+    deadline = time.monotonic() + 60
+    key = (LOCK_CLASS, INSTALL_LOCK)
+    kind = "_shared" if shared else ""
+    attempt = f"SELECT pg_try_advisory_lock{kind}(%s, %s)".encode()
+    while not value(connection, attempt, *key):
+        if time.monotonic() > deadline:
+            holder = value(
+                connection,
+                "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                " AND classid = %s AND objid = (%s::bigint & 4294967295)::oid",
+                *key,
+            )
+            raise DatabaseError(
+                "another install, registration or refresh is at work"
+                f" (backend {holder})",
+                hint="Wait until it has finished and run the command again.",
+            )
+        time.sleep(0.2)
+    try:
+        yield
+    finally:
+        if not connection.broken:
+            release = f"SELECT pg_advisory_unlock{kind}(%s, %s)"
+            connection.execute(release.encode(), key)
+
+
+def under_lock_timeout(
+    connection: Connection, table: str, patience: Patience, act: Callable[[], None]
+) -> None:
+    """Run `act` in a transaction that waits for no lock longer than the time-out.
+
+    Tries again with growing pauses, in which writers go on; then raises `DatabaseError`
+    that says who held the table.
+    """
+    blockers = ""
+    for attempt in range(patience.attempts):
+        try:
+            with connection.transaction():
+                connection.execute(
+                    "SELECT set_config('lock_timeout', %s, true)",
+                    (f"{max(int(patience.lock_timeout * 1000), 1)}ms",),
+                )
+                act()
+        except pg.LockNotAvailable:
+            blockers = _holders(connection, table) or blockers
+            time.sleep(min(0.1 * 2**attempt, 2.0))
+        else:
+            return
+    raise DatabaseError(
+        f"{table} stayed locked: {patience.attempts} attempts of"
+        f" {patience.lock_timeout:g} s each; held by {blockers or 'sessions now gone'}",
+        hint="Run the command again when they have finished, or end them; what was done"
+        " so far stays and is not done again.",
+    )
+
+
+def _holders(connection: Connection, table: str) -> str:
+    rows = fetch(
+        connection,
+        "SELECT DISTINCT a.pid, a.usename, a.application_name, a.state,"
+        " date_trunc('second', clock_timestamp() - a.xact_start)::text AS age"
+        " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+        " WHERE l.relation = to_regclass(%s) AND l.granted"
+        " AND a.pid <> pg_backend_pid()",
+        table,
+    )
+    return "; ".join(
+        f"backend {row['pid']} ({row['usename']}, {row['application_name']},"
+        f" {row['state']}, transaction of {row['age']})"
+        for row in rows
+    )

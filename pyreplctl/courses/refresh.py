@@ -1,0 +1,133 @@
+"""Refresh: a course database is brought to the present contract, code and portal."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from pyreplctl.core import locks
+from pyreplctl.core.config import Config
+from pyreplctl.core.db import (
+    LOCK_CLASS,
+    REFRESH_LOCK,
+    Connection,
+    driver_errors,
+    fetch,
+    without_secrets,
+)
+from pyreplctl.courses import prepare, state
+from pyreplctl.install import portal, preflight
+from pyreplctl.schema import guard
+from pyreplctl.schema.contracts import Contract
+from pyreplctl.schema.objects import Change
+
+
+def refresh(
+    connection: Connection,
+    config: Config,
+    name: str,
+    dsn: str | None = None,
+    *,
+    rebind: bool = False,
+    patience: locks.Patience | None = None,
+) -> list[Change]:
+    """Bring a course database to the present contract and code; return the changes.
+
+    A new contract is followed by a backfill. With `rebind` the database is bound to
+    this portal anew, the chain begins again, and all members are delivered, and all
+    copies that the course has: the portal may not know of them any more.
+    """
+    preflight.check_server(connection, "the portal")
+    portal.require_installed(connection)
+    contract = portal.installed_contract(connection, config)
+    number = state.numbers(connection, [name])[name]
+    with (
+        locks.install_lock(connection, shared=True),
+        state.entered(connection, number, name, dsn) as course,
+    ):
+        agreed = preflight.check_course(course, connection, config, contract)
+        identity = portal.identity(connection)
+        held = prepare.binding(course)
+        if not rebind:
+            prepare.check_bound(held, identity, number, name)
+        with state.delivery_stopped(connection, number):
+            changes = _refresh_both(
+                connection, course, config, contract, number, agreed, rebind=rebind
+            )
+            if dsn is not None:
+                connection.execute(
+                    "UPDATE pyrepl.database SET administrator = %s WHERE id = %s",
+                    (without_secrets(dsn), number),
+                )
+        # Last: who holds a table for long keeps only these from being brought.
+        with driver_errors("the course database"):
+            changes += guard.bring(course, config, patience)
+    return [change for change in changes if change.state != "unchanged"]
+
+
+def _refresh_both(
+    connection: Connection,
+    course: Connection,
+    config: Config,
+    contract: Contract,
+    number: int,
+    agreed: list[tuple[Any, ...]],
+    *,
+    rebind: bool,
+) -> list[Change]:
+    row = fetch(
+        connection,
+        "SELECT c.fingerprint, d.link_role, d.guard FROM pyrepl.database d"
+        " JOIN pyrepl.contract c ON c.id = d.contract_id WHERE d.id = %s",
+        number,
+    )[0]
+    changed = row["fingerprint"] != contract.fingerprint
+    with driver_errors("the course database"), course.transaction():
+        changes = prepare.prepare(course, config, contract, agreed, row["link_role"])
+        course.execute(
+            "UPDATE pyrepl.binding SET fingerprint = %s", (contract.fingerprint,)
+        )
+        if course.execute(
+            "UPDATE pyrepl.binding SET guard = %s WHERE guard <> %s RETURNING guard",
+            (row["guard"], row["guard"]),
+        ).fetchone():
+            changes.append(Change("guard", "replaced"))
+        if rebind:
+            tag = uuid4()
+            identity = portal.identity(connection)
+            args = (identity, number, row["link_role"], contract.fingerprint, tag)
+            prepare.bind(course, *args, row["guard"])
+            # Ids may have been given to others meanwhile: apply is to look closely.
+            course.execute("UPDATE pyrepl.copy SET generation = -1")
+            connection.execute(
+                "DELETE FROM pyrepl.chain WHERE database_id = %s", (number,)
+            )
+            connection.execute(
+                "INSERT INTO pyrepl.chain (database_id, tag) VALUES (%s, %s)",
+                (number, tag),
+            )
+            changes.append(Change("binding", "replaced"))
+    connection.execute(
+        "UPDATE pyrepl.database SET contract_id = (SELECT id FROM pyrepl.contract"
+        " WHERE fingerprint = %s) WHERE id = %s",
+        (contract.fingerprint, number),
+    )
+    connection.execute(
+        "UPDATE pyrepl.health SET retry_at = NULL WHERE database_id = %s", (number,)
+    )
+    mended, closed = state.mend_links(connection, number)
+    with driver_errors("the course database"):
+        changes += mended + state.new_passwords(connection, course, closed)
+    # Also those that all share: the former contract may have been the last of its kind.
+    # By one refresh after the other: two cannot replace a function at once.
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, REFRESH_LOCK)
+    )
+    changes += portal.bring_objects(connection, config, contract, number)
+    if changed or rebind:
+        changes.append(Change(f"contract {contract.short}", "replaced"))
+        state.backfill(connection, [number])
+    if rebind:
+        rows = fetch(course, "SELECT user_id FROM pyrepl.copy WHERE NOT erased")
+        state.backfill(connection, [number], [row["user_id"] for row in rows])
+    return changes

@@ -1,0 +1,3 @@
+"""Clocks, and what waits, fails and has arrived."""
+
+from __future__ import annotations

@@ -1,0 +1,134 @@
+"""Dead letters: dossiers that failed alone too often, listed, tried again, given up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyreplctl.core.db import Connection, fetch_as
+from pyreplctl.core.errors import UsageError
+from pyreplctl.courses import state
+from pyreplctl.delivery import batches
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A dossier that was set aside; dead when no further try is due."""
+
+    id: int
+    database: str
+    user_id: int
+    attempts: int
+    since: datetime
+    failed_at: datetime
+    due_at: datetime | None
+    sqlstate: str
+    message: str
+    hint: str | None
+
+    @property
+    def advice(self) -> list[str]:
+        """What to do about it, a sentence each."""
+        found = [self.hint] if self.hint else []
+        if self.due_at:
+            found.append("It is not dead: it will be tried again by itself.")
+        mend = (
+            "Mend the user's rows at the portal, and the dossier is tried by itself. Or"
+            f" mend at the course what refuses it: pyreplctl dead retry {self.id}"
+        )
+        give_up = (
+            f"To give it up: pyreplctl dead discard {self.id}. Verify then shows the"
+            " user as drift until its next change."
+        )
+        return [*found, mend, give_up]
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What came of a retry; `why` says what kept databases from being tried at all."""
+
+    delivered: list[Letter]
+    failed: list[Letter]
+    why: dict[str, list[str]]
+
+
+def dead(connection: Connection) -> list[Letter]:
+    """Return all dead letters."""
+    return fetch_as(Letter, connection, "SELECT * FROM pyrepl.dead_letters()")
+
+
+def named(connection: Connection, ids: Sequence[int]) -> list[Letter]:
+    """Return letters by number, also those that are still tried again.
+
+    Raises `UsageError` that names all numbers for which there is none.
+    """
+    found = _by_number(connection, ids)
+    known = {letter.id for letter in found}
+    if unknown := [str(number) for number in ids if number not in known]:
+        raise UsageError(
+            f"no dead letter has the number {', '.join(unknown)}",
+            hint='"pyreplctl dead list" shows them; one that was delivered is gone.',
+        )
+    return found
+
+
+def _by_number(connection: Connection, ids: Sequence[int]) -> list[Letter]:
+    query = "SELECT * FROM pyrepl.dead_letters(%s::bigint[])"
+    return fetch_as(Letter, connection, query, list(ids))
+
+
+def retry(connection: Connection, letters: Sequence[Letter]) -> Retried:
+    """Try dossiers again at once, with all attempts before them; deliver.
+
+    One that is not dead yet is only tried earlier than it would have been.
+    """
+    ids = [letter.id for letter in letters]
+    chosen = _databases(connection, letters)
+    for number in chosen.values():
+        # Under the lock: deliver writes these rows too, from what it has read before.
+        with state.delivery_stopped(connection, number):
+            connection.execute(
+                "UPDATE pyrepl.retry SET due_at = clock_timestamp(), attempts = 0"
+                " WHERE database_id = %s AND id = ANY (%s)",
+                (number, ids),
+            )
+    batches.until_empty(connection, chosen)
+    left = {letter.id: letter for letter in _by_number(connection, ids)}
+    untried = {letter.database for letter in left.values() if not letter.attempts}
+    return Retried(
+        delivered=[letter for letter in letters if letter.id not in left],
+        failed=list(left.values()),
+        why={
+            name: batches.obstacles(connection, number) or ["it is paused"]
+            for name, number in chosen.items()
+            if name in untried
+        },
+    )
+
+
+def discard(connection: Connection, letters: Sequence[Letter]) -> list[Letter]:
+    """Give dossiers up; return those that were still there.
+
+    Raises `UsageError`, with nothing changed, for one that is still tried again.
+    """
+    if alive := [str(letter.id) for letter in letters if letter.due_at]:
+        raise UsageError(
+            f"not dead, but tried again soon: {', '.join(alive)}",
+            hint="Only what was given up already can be discarded.",
+        )
+    gone: set[int] = set()
+    for number in _databases(connection, letters).values():
+        with state.delivery_stopped(connection, number):
+            rows = connection.execute(
+                "DELETE FROM pyrepl.retry WHERE database_id = %s AND id = ANY (%s)"
+                " AND due_at IS NULL RETURNING id",
+                (number, [letter.id for letter in letters]),
+            ).fetchall()
+        gone |= {row[0] for row in rows}
+    return [letter for letter in letters if letter.id in gone]
+
+
+def _databases(connection: Connection, letters: Sequence[Letter]) -> dict[str, int]:
+    names = dict.fromkeys(letter.database for letter in letters)
+    return state.numbers(connection, list(names)) if names else {}

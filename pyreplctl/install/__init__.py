@@ -1,0 +1,3 @@
+"""Makes it so on the portal, and takes it away again."""
+
+from __future__ import annotations

@@ -1,0 +1,72 @@
+"""The migrations of both sides: which there are, which are applied; applied by yoyo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pyreplctl.core.db import Connection, value
+from pyreplctl.schema.sql_files import root
+
+
+def files(side: str) -> list[Path]:
+    """Return the files of all migrations of the portal or the course, in order."""
+    return [
+        path
+        for path in sorted((root("migrations") / side).glob("*.sql"))
+        if not path.name.endswith(".rollback.sql")
+    ]
+
+
+def names(side: str) -> list[str]:
+    """Return the names of all migrations of the portal or the course, in order."""
+    return [path.stem for path in files(side)]
+
+
+def pending(connection: Connection, side: str) -> list[str]:
+    """Return the names of the migrations that are still to be applied."""
+    if value(connection, "SELECT to_regclass('pyrepl._yoyo_migration') IS NULL"):
+        return names(side)
+    applied = {
+        row[0]
+        for row in connection.execute(
+            "SELECT migration_id FROM pyrepl._yoyo_migration"
+        ).fetchall()
+    }
+    return [name for name in names(side) if name not in applied]
+
+
+def unknown(connection: Connection, side: str) -> list[str]:
+    """Return applied migrations that this program does not have: it is too old."""
+    if value(connection, "SELECT to_regclass('pyrepl._yoyo_migration') IS NULL"):
+        return []
+    known = set(names(side))
+    rows = connection.execute(
+        "SELECT migration_id FROM pyrepl._yoyo_migration"
+    ).fetchall()
+    return sorted(row[0] for row in rows if row[0] not in known)
+
+
+def apply(connection: Connection, side: str) -> None:
+    """Apply all pending migrations in the transaction that is open."""
+    with _yoyo(connection, side) as (backend, migrations):
+        backend.apply_migrations(backend.to_apply(migrations))
+
+
+def roll_back(connection: Connection, side: str) -> None:
+    """Take all applied migrations back, the newest first; for the tests."""
+    with _yoyo(connection, side) as (backend, migrations):
+        backend.rollback_migrations(backend.to_rollback(migrations))
+
+
+@contextmanager
+def _yoyo(connection: Connection, side: str) -> Iterator[tuple[Any, Any]]:
+    # Late: every command asks for names, and few for more.
+    from yoyo import read_migrations
+
+    from pyreplctl.install.yoyo_backend import backend
+
+    with backend(connection) as opened:
+        yield opened, read_migrations(str(root("migrations") / side))

@@ -1,0 +1,121 @@
+"""Removal: triggers, schema, rights and roles go without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from psycopg import errors as pg
+from psycopg import sql
+
+from pyreplctl.core.db import Connection, fetch, value
+from pyreplctl.core.locks import Patience, under_lock_timeout
+from pyreplctl.install.roles import ROLES
+from pyreplctl.schema.objects import Change
+
+
+def uninstall(connection: Connection, patience: Patience | None = None) -> list[Change]:
+    """Remove every trace from the portal: triggers, schema, links, grants, roles.
+
+    Course databases are `courses.unregister`'s business; do these first.
+    """
+    changes = drop_triggers(connection, patience or Patience())
+    changes += _drop_extension(connection)
+    return changes + drop_all(connection, list(ROLES))
+
+
+def _drop_extension(connection: Connection) -> list[Change]:
+    """Drop postgres_fdw if it came with us and nobody else has begun to use it.
+
+    Else it must leave our schema, or it would go with that, and with it all servers
+    and foreign tables of others.
+    """
+    what = "extension postgres_fdw"
+    rows = fetch(
+        connection,
+        "SELECT extnamespace = to_regnamespace('pyrepl') AS ours FROM pg_extension"
+        " WHERE extname = 'postgres_fdw'",
+    )
+    if not rows:
+        return []
+    if not rows[0]["ours"]:
+        return [Change(what, "unchanged", "it was there before")]
+    with connection.transaction():
+        for row in fetch(
+            connection,
+            "SELECT quote_ident(srvname) AS name FROM pg_foreign_server"
+            " WHERE srvowner = to_regrole('pyrepl_owner')",
+        ):
+            connection.execute(f"DROP SERVER {row['name']} CASCADE".encode())
+        try:
+            with connection.transaction():
+                connection.execute("DROP EXTENSION postgres_fdw")
+        except pg.DependentObjectsStillExist:
+            connection.execute("ALTER EXTENSION postgres_fdw SET SCHEMA public")
+            return [Change(what, "unchanged", "others use it; now in schema public")]
+    return [Change(what, "dropped")]
+
+
+def drop_triggers(
+    connection: Connection, patience: Patience, table: str | None = None
+) -> list[Change]:
+    """Drop our triggers, of one table or of all: a transaction a table."""
+    changes = []
+    for row in fetch(
+        connection,
+        "SELECT c.oid::regclass::text AS table, array_agg(t.tgname::text) AS names"
+        " FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+        " WHERE t.tgname LIKE 'pyrepl\\_%%' AND c.relkind IN ('r', 'p')"
+        " AND NOT t.tgisinternal AND (%s::text IS NULL OR c.oid = to_regclass(%s))"
+        " GROUP BY c.oid ORDER BY 1",
+        table,
+        table,
+    ):
+        drops = sql.SQL("; ").join(
+            sql.SQL("DROP TRIGGER {} ON {}").format(
+                sql.Identifier(name), sql.SQL(row["table"])
+            )
+            for name in row["names"]
+        )
+        under_lock_timeout(
+            connection,
+            row["table"],
+            patience,
+            partial(_execute, connection, drops),
+        )
+        changes.append(Change(f"triggers {row['table']}", "dropped"))
+    return changes
+
+
+def _execute(connection: Connection, statement: sql.Composed) -> None:
+    connection.execute(statement)
+
+
+def drop_all(connection: Connection, roles: Sequence[str]) -> list[Change]:
+    """Drop schema pyrepl, what the roles own or may do here, and the roles.
+
+    A role that is still needed by another database of the cluster stays.
+    """
+    changes = []
+    with connection.transaction():
+        held = value(connection, "SELECT to_regnamespace('pyrepl') IS NOT NULL")
+        if held:
+            connection.execute("DROP SCHEMA pyrepl CASCADE")
+            changes.append(Change("schema pyrepl", "dropped"))
+        for role in roles:
+            if value(connection, "SELECT to_regrole(%s) IS NOT NULL", role):
+                connection.execute(
+                    sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role))
+                )
+    for role in roles:
+        if value(connection, "SELECT to_regrole(%s) IS NULL", role):
+            continue
+        try:
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+        except pg.DependentObjectsStillExist:
+            changes.append(
+                Change(f"role {role}", "unchanged", "another database uses it")
+            )
+        else:
+            changes.append(Change(f"role {role}", "dropped"))
+    return changes

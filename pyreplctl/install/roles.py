@@ -1,0 +1,144 @@
+"""Roles and grants, on the portal and at the courses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from psycopg import errors as pg
+from psycopg import sql
+
+from pyreplctl.core.db import Connection, fetch, value
+from pyreplctl.schema import tables
+from pyreplctl.schema.objects import Change
+from pyreplctl.schema.sql_files import texts
+
+ROLES = {
+    "pyrepl_owner": "owns everything in schema pyrepl",
+    "pyrepl_worker": "may run the functions of the clock, and read nothing",
+    "pyrepl_monitor": "may look at status and verify, and change nothing",
+}
+
+CONNECTION_LIMIT = 50
+IMMEDIATE = "_immediate"
+
+
+def create_role(connection: Connection, role: str, comment: str) -> None:
+    """Create a role that cannot log in, of which we are a member.
+
+    Roles belong to the cluster: somebody else may be creating the same one for another
+    database at this moment.
+    """
+    name = sql.Identifier(role)
+    try:
+        with connection.transaction():
+            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
+    except (pg.DuplicateObject, pg.UniqueViolation):
+        return
+    connection.execute(
+        sql.SQL("COMMENT ON ROLE {} IS {}").format(name, sql.Literal(comment))
+    )
+    if not value(connection, "SELECT pg_has_role(%s, 'MEMBER')", role):
+        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
+
+
+def grant_table(
+    connection: Connection, table: str, rights: Sequence[str], role: str
+) -> str:
+    """Give rights on a table and its schema; return created or unchanged."""
+    schema, _ = table.split(".")
+    state = "unchanged"
+    if not value(
+        connection, "SELECT has_schema_privilege(%s, %s, 'USAGE')", role, schema
+    ):
+        connection.execute(
+            sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(
+                sql.Identifier(schema), sql.Identifier(role)
+            )
+        )
+        state = "created"
+    for right in rights:
+        if not value(
+            connection, "SELECT has_table_privilege(%s, %s, %s)", role, table, right
+        ):
+            connection.execute(
+                sql.SQL("GRANT {} ON {} TO {}").format(
+                    sql.SQL(right),
+                    sql.Identifier(*table.split(".")),
+                    sql.Identifier(role),
+                )
+            )
+            state = "created"
+    return state
+
+
+def link_roles(role: str) -> list[str]:
+    """Return the roles of both links of a course database, given the link role."""
+    return [f"{role}{IMMEDIATE}", role]
+
+
+_ATTRIBUTES = {
+    "rolsuper": "NOSUPERUSER",
+    "rolcreaterole": "NOCREATEROLE",
+    "rolcreatedb": "NOCREATEDB",
+    "rolreplication": "NOREPLICATION",
+    "rolbypassrls": "NOBYPASSRLS",
+}
+
+
+def mend(connection: Connection, side: str, roles: Mapping[str, bool]) -> list[Change]:
+    """Take away what others may do with ours, and what our roles may do besides.
+
+    `roles` says which there are, and whether each logs in. Rights on functions and
+    views are not looked at: their sources give these. Returns what was changed.
+    """
+    changes = []
+    if value(connection, "SELECT to_regclass('pyrepl.object') IS NOT NULL"):
+        # Owners first: only an owner can take rights away.
+        for name in ("foreign_owners", "foreign_rights"):
+            query = sql.SQL(texts("fragments")[name]).format()
+            for row in fetch(connection, query):
+                if row["kind"] != "table" or row["name"] in tables.definitions(side):
+                    changes += _run(connection, row)
+    for role, logs_in in roles.items():
+        for statement in _too_much(connection, role, logs_in=logs_in):
+            connection.execute(statement)
+            changes.append(Change(f"role {role}", "replaced", "edited"))
+    return changes
+
+
+def _run(connection: Connection, row: dict[str, str]) -> list[Change]:
+    try:
+        with connection.transaction():
+            connection.execute(row["statement"].encode())
+    except pg.InsufficientPrivilege:
+        # Whether it is needed will be seen: what is to be replaced must be ours.
+        return []
+    return [Change(f"{row['kind']} {row['name']}", "replaced", "edited")]
+
+
+def _too_much(
+    connection: Connection, role: str, *, logs_in: bool
+) -> list[sql.Composed]:
+    held = fetch(connection, "SELECT * FROM pg_roles WHERE rolname = %s", role)[0]
+    wrong = [text for name, text in _ATTRIBUTES.items() if held[name]]
+    if held["rolcanlogin"] != logs_in:
+        wrong.append("LOGIN" if logs_in else "NOLOGIN")
+    if logs_in and held["rolconnlimit"] == -1:
+        wrong.append(f"CONNECTION LIMIT {CONNECTION_LIMIT}")
+    name = sql.Identifier(role)
+    statements = [
+        sql.SQL("ALTER ROLE {} {}").format(name, sql.SQL(" ".join(wrong)))
+        for _ in wrong[:1]
+    ]
+    memberships = fetch(
+        connection,
+        "SELECT m.rolname::text AS name FROM pg_auth_members a"
+        " JOIN pg_roles m ON m.oid = a.roleid WHERE a.member = %s"
+        " AND (m.rolname = 'pyrepl_owner' OR %s AND m.rolname NOT LIKE 'pyrepl\\_%%')",
+        held["oid"],
+        logs_in,
+    )
+    return statements + [
+        sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(row["name"]), name)
+        for row in memberships
+    ]

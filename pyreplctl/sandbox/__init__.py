@@ -1,0 +1,3 @@
+"""What runs on throw-away servers of its own."""
+
+from __future__ import annotations

@@ -1,0 +1,249 @@
+"""Objects that install and register create: what should be, and what is.
+
+An object is created from a file, and two hashes are kept in pyrepl.object: of the
+source, and of what the catalog held afterwards. So each has one state: current,
+outdated (the source has changed), missing, edited (the catalog has changed), disabled,
+orphan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from psycopg import Cursor, sql
+from psycopg import errors as pg
+
+from pyreplctl.core.db import Connection, fetch, value
+from pyreplctl.schema.sql_files import Slots, render, texts
+
+
+@dataclass(frozen=True)
+class Object:
+    """A function, procedure, view, composite type or set of triggers, and its SQL."""
+
+    kind: str
+    name: str
+    source: str
+
+    @property
+    def source_hash(self) -> str:
+        """sha256 of the SQL, in hex."""
+        return hashlib.sha256(self.source.encode()).hexdigest()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happened to an object: created, replaced, unchanged, dropped; or a state."""
+
+    object: str
+    state: str
+    detail: str = ""
+
+
+def _catalog_query(connection: Connection, query: str, items: list[Object]) -> Cursor:
+    """Run a query on the items `o`; {catalog_hash} in it is that of what is there.
+
+    What it hashes is written the same whatever the session's search_path.
+    """
+    hashed = texts("fragments")["catalog_hash"]
+    fields = [[getattr(i, f) for i in items] for f in ("kind", "name", "source_hash")]
+    given = sql.SQL(
+        "unnest({}::text[], {}::text[], {}::text[])"
+        " WITH ORDINALITY o(kind, name, source_hash, place)"
+    ).format(*fields)
+    statements = sql.SQL(
+        "SELECT set_config('pyrepl.path', current_setting('search_path'), true),"
+        " set_config('search_path', 'pg_catalog, pg_temp', true);"
+        " {};"
+        " SELECT set_config('search_path', current_setting('pyrepl.path'), true)"
+    )
+    slots: Slots = {"kind": sql.SQL("o.kind"), "name": sql.SQL("o.name")}
+    cursor = connection.execute(
+        statements.format(
+            sql.SQL(query).format(
+                items=given, catalog_hash=sql.SQL(render(hashed, slots))
+            )
+        )
+    )
+    cursor.nextset()
+    return cursor
+
+
+def states(connection: Connection, items: Iterable[Object]) -> list[str]:
+    """Return how each object is: current, outdated, missing, edited or disabled."""
+    wanted = list(items)
+    cursor = _catalog_query(
+        connection,
+        "SELECT {catalog_hash} AS held, r.catalog_hash AS recorded,"
+        " r.source_hash = o.source_hash AS same_source"
+        " FROM {items} LEFT JOIN pyrepl.object r USING (kind, name) ORDER BY o.place",
+        wanted,
+    )
+    return [
+        _state(connection, item, *row)
+        for item, row in zip(wanted, cursor.fetchall(), strict=True)
+    ]
+
+
+def state(connection: Connection, item: Object) -> str:
+    """Return the state of an object."""
+    return states(connection, [item])[0]
+
+
+def _state(
+    connection: Connection,
+    item: Object,
+    held: str | None,
+    recorded: str | None,
+    same_source: bool | None,
+) -> str:
+    if held is None:
+        return "missing"
+    if not same_source:
+        return "outdated"
+    if recorded != held:
+        return "disabled" if _disabled(connection, item) else "edited"
+    return "current"
+
+
+def _disabled(connection: Connection, item: Object) -> bool:
+    return item.kind == "triggers" and bool(
+        value(
+            connection,
+            "SELECT bool_or(tgenabled <> 'A') FROM pg_trigger"
+            " WHERE tgrelid = to_regclass(%s) AND tgname LIKE 'pyrepl\\_%%'",
+            item.name,
+        )
+    )
+
+
+def create(connection: Connection, item: Object) -> None:
+    """Run the object's SQL and record both hashes, in the open transaction."""
+    try:
+        with connection.transaction():
+            _run(connection, item)
+    except (pg.InvalidFunctionDefinition, pg.InvalidTableDefinition):
+        # It returns something else than an earlier version did.
+        drop(connection, item)
+        _run(connection, item)
+    # One that took something else in an earlier version is still there beside it.
+    for function in _functions(connection, item)[1:]:
+        connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
+    _record(connection, [item])
+
+
+def _run(connection: Connection, item: Object) -> None:
+    # Functions refer to each other in both directions.
+    statements = f"SET LOCAL check_function_bodies = off; {item.source}"
+    connection.execute(statements.encode())
+
+
+def _record(connection: Connection, items: list[Object]) -> None:
+    _catalog_query(
+        connection,
+        "INSERT INTO pyrepl.object (kind, name, source_hash, catalog_hash)"
+        " SELECT o.kind, o.name, o.source_hash, {catalog_hash} FROM {items}"
+        " ON CONFLICT (kind, name) DO UPDATE"
+        " SET source_hash = excluded.source_hash, catalog_hash = excluded.catalog_hash",
+        items,
+    )
+
+
+def _functions(connection: Connection, item: Object) -> list[str]:
+    """Return the signatures under which a function is there, the newest first."""
+    rows = fetch(
+        connection,
+        "SELECT oid::regprocedure::text AS signature FROM pg_proc"
+        " WHERE pronamespace = 'pyrepl'::regnamespace AND proname = %s"
+        " ORDER BY age(xmin)",
+        item.name if item.kind == "function" else None,
+    )
+    return [row["signature"] for row in rows]
+
+
+_RIGHTS_OF_OTHERS = {
+    "function": """
+        SELECT format('REVOKE ALL ON ROUTINE %%s FROM %%s CASCADE', p.oid::regprocedure,
+            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+        FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+        WHERE p.pronamespace = 'pyrepl'::regnamespace AND p.proname = %s
+            AND a.grantee <> p.proowner""",
+    "view": """
+        SELECT format('REVOKE ALL ON TABLE %%s FROM %%s CASCADE', c.oid::regclass,
+            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+        FROM pg_class c, aclexplode(c.relacl) a
+        WHERE c.relnamespace = 'pyrepl'::regnamespace AND c.relname = %s
+            AND a.grantee <> c.relowner""",
+}
+
+
+def _revoke(connection: Connection, item: Object) -> None:
+    """Take all rights from others; the source gives again whom it gives."""
+    if query := _RIGHTS_OF_OTHERS.get(item.kind):
+        for (statement,) in connection.execute(query.encode(), (item.name,)).fetchall():
+            connection.execute(statement.encode())
+
+
+def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
+    """Create or replace what is not current; return one change an object."""
+    wanted = list(items)
+    changes = []
+    made = []
+    replaced = anew = False
+    for item, known in zip(wanted, states(connection, wanted), strict=True):
+        # What stood on an object that was replaced may have gone with it.
+        found = state(connection, item) if replaced else known
+        if anew and item.kind == "function" and found == "current":
+            # Open sessions have it compiled with a type that is no more.
+            found = "outdated"
+        if found == "edited":
+            _revoke(connection, item)
+        if found == "missing":  # nothing that create would have to look for
+            _run(connection, item)
+            made.append(item)
+        elif found != "current":
+            create(connection, item)
+            replaced = True
+        anew = anew or (item.kind == "type" and found not in ("current", "missing"))
+        action = {"current": "unchanged", "missing": "created"}.get(found, "replaced")
+        detail = found if action == "replaced" else ""
+        changes.append(Change(str(item), action, detail))
+    if made:
+        _record(connection, made)
+    return changes
+
+
+def orphans(
+    connection: Connection, items: Iterable[Object], *kinds: str
+) -> list[Object]:
+    """Return recorded objects that are wanted no longer; of some kinds, or of all."""
+    wanted = {(item.kind, item.name) for item in items}
+    rows = fetch(connection, "SELECT kind, name FROM pyrepl.object ORDER BY kind, name")
+    return [
+        Object(row["kind"], row["name"], "")
+        for row in rows
+        if (row["kind"], row["name"]) not in wanted
+        and (not kinds or row["kind"] in kinds)
+    ]
+
+
+def drop(connection: Connection, item: Object) -> None:
+    """Drop a recorded function, view or type, and what stands on it."""
+    if item.kind == "function":
+        for function in _functions(connection, item):
+            connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
+    elif item.kind in ("view", "type"):
+        connection.execute(
+            sql.SQL("DROP {} IF EXISTS {} CASCADE").format(
+                sql.SQL(item.kind.upper()), sql.Identifier("pyrepl", item.name)
+            )
+        )
+    connection.execute(
+        "DELETE FROM pyrepl.object WHERE kind = %s AND name = %s",
+        (item.kind, item.name),
+    )

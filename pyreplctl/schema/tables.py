@@ -1,0 +1,123 @@
+"""The tables of ours: what the migrations make, and how the catalog differs from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from pyreplctl.schema.sql_files import root
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A column, constraint or index that is missing, edited, or of nobody of ours.
+
+    `mend` is the statement that ends it; `safe` says that it loses no data.
+    """
+
+    object: str
+    state: str
+    detail: str
+    mend: str
+    safe: bool = False
+
+
+@cache
+def definitions(side: str) -> dict[str, frozenset[str]]:
+    """Return a line for each column, constraint and index of each table of a side.
+
+    They are kept in a file, which a test compares with what the migrations make.
+    """
+    text = (root("sql") / "tables" / f"{side}.txt").read_text(encoding="utf-8")
+    found = {}
+    for block in text.strip().split("\n\n"):
+        name, *lines = block.splitlines()
+        found[name.removeprefix("table ")] = frozenset(lines)
+    return found
+
+
+def ours(name: str) -> bool:
+    """Tell whether a table is one that our migrations make; yoyo has its own."""
+    return "yoyo" not in name
+
+
+def compare(
+    table: str, wanted: frozenset[str], held: frozenset[str]
+) -> list[Difference]:
+    """Return how a table differs from what the migrations make."""
+    lacking = {_key(line): line for line in wanted - held}
+    besides = {_key(line): line for line in held - wanted}
+    found = []
+    for key in sorted(lacking.keys() | besides.keys()):
+        name = f"{key} of table {table}"
+        if key not in besides:
+            line = lacking[key]
+            found.append(
+                Difference(
+                    name, "missing", "is not there", _add(table, line), _is_safe(line)
+                )
+            )
+        elif key not in lacking:
+            line = besides[key]
+            found.append(
+                Difference(name, "orphan", "no migration makes it", _drop(table, line))
+            )
+        else:
+            found.append(
+                Difference(
+                    name,
+                    "edited",
+                    f"is {_rest(besides[key])}, a migration has made it"
+                    f" {_rest(lacking[key])}",
+                    f"{_drop(table, besides[key])}; {_add(table, lacking[key])}",
+                    _is_safe(besides[key]),
+                )
+            )
+    return found
+
+
+def _key(line: str) -> str:
+    """Return what a line is about.
+
+    >>> _key("column xid xid8 NOT NULL")
+    'column xid'
+    >>> _key("index CREATE UNIQUE INDEX a ON pyrepl.b USING btree (c)")
+    'index a'
+    """
+    if match := re.match(r"index CREATE (?:UNIQUE )?INDEX (\S+) ON", line):
+        return f"index {match[1]}"
+    return " ".join(line.split(" ")[:2])
+
+
+def _rest(line: str) -> str:
+    return line.removeprefix(_key(line)).removeprefix("index ").strip()
+
+
+def _is_safe(line: str) -> bool:
+    return line.startswith(("index ", "constraint "))
+
+
+def _add(table: str, line: str) -> str:
+    what, _, rest = line.partition(" ")
+    if what == "index":
+        return rest.removesuffix(" INVALID")
+    alter = f"ALTER TABLE pyrepl.{table}"
+    return {
+        "column": f"{alter} ADD COLUMN {rest}",
+        "constraint": f"{alter} ADD CONSTRAINT {rest}",
+        "unlogged": f"{alter} SET UNLOGGED",
+        "row": f"{alter} ENABLE ROW LEVEL SECURITY",
+    }[what]
+
+
+def _drop(table: str, line: str) -> str:
+    what, name = _key(line).split(" ", 1) if " " in _key(line) else (line, "")
+    alter = f"ALTER TABLE pyrepl.{table}"
+    return {
+        "index": f"DROP INDEX pyrepl.{name}",
+        "column": f"{alter} DROP COLUMN {name}",
+        "constraint": f"{alter} DROP CONSTRAINT {name}",
+        "unlogged": f"{alter} SET LOGGED",
+        "row": f"{alter} DISABLE ROW LEVEL SECURITY",
+    }[what]

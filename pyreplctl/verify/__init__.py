@@ -1,0 +1,3 @@
+"""Is it so: structure and data, compared and repaired."""
+
+from __future__ import annotations

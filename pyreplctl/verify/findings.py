@@ -1,0 +1,160 @@
+"""What should be there, compared with what a database tells of its own structure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pyreplctl.schema import tables as our_tables
+from pyreplctl.schema.objects import Object
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of pyrepl.structure(): state and problem are what the database says."""
+
+    kind: str
+    name: str
+    state: str
+    source: str | None
+    held: str | None
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Mend:
+    """What mends an object, in words, and the step of repair that does it.
+
+    The step is install, refresh, link, password, or sql, whose statement loses no data;
+    or nothing, where somebody must decide.
+    """
+
+    text: str
+    step: Literal["install", "refresh", "link", "password", "sql", ""] = ""
+    statement: str = ""
+
+
+BY_HAND = Mend("")
+
+
+@dataclass(frozen=True, order=True)
+class Item:
+    """An object and its state: current, outdated, missing, edited, disabled, orphan.
+
+    `detail` says what is wrong and what mends it; of a current one, what may interest.
+    `mend` is what repair does about it.
+    """
+
+    object: str
+    state: str
+    detail: str = ""
+    mend: Mend = field(default=BY_HAND, compare=False)
+
+    @classmethod
+    def wrong(cls, name: str, state: str, said: str, mend: Mend) -> Item:
+        """Return one that is not as it should be."""
+        return cls(name, state, f"{said}; {mend.text}" if mend.text else said, mend)
+
+
+_SAID = {
+    "missing": "is not there",
+    "outdated": "this program has another one",
+    "edited": "is not as it was installed",
+    "disabled": "does not always fire",
+    "orphan": "nobody of ours has made it",
+}
+_OBJECTS = ("function", "view", "type", "triggers")
+_TRIGGER = re.compile(r"TRIGGER (pyrepl_\w+) (?:AFTER|BEFORE|INSTEAD)")
+
+
+def plain(row: Row, mend: Mend) -> Item:
+    """Return a row as it stands: nothing is known of it here but what it says."""
+    if row.state == "current":
+        return Item(f"{row.kind} {row.name}", row.state)
+    said = row.problem or _SAID[row.state]
+    return Item.wrong(f"{row.kind} {row.name}", row.state, said, mend)
+
+
+def others(rows: Iterable[Row], kinds: Sequence[str], mend: Mend) -> list[Item]:
+    """Return the rows of some kinds as they stand."""
+    return [plain(row, mend) for row in rows if row.kind in kinds]
+
+
+def objects(rows: Iterable[Row], wanted: Iterable[Object], mend: Mend) -> list[Item]:
+    """Compare what was installed with what this program installs."""
+    held = {(row.kind, row.name): row for row in rows if row.kind in _OBJECTS}
+    items = []
+    for item in wanted:
+        row = held.pop((item.kind, item.name), None)
+        if row is None or row.state == "orphan":
+            state = "missing" if row is None else "outdated"
+            items.append(Item.wrong(str(item), state, _SAID[state], mend))
+        elif row.state != "current":
+            items.append(_with_triggers(plain(row, mend), row, item, mend))
+        elif row.source != item.source_hash:
+            items.append(Item.wrong(str(item), "outdated", _SAID["outdated"], mend))
+        else:
+            items.append(Item(str(item), "current"))
+    return items + [_orphan(row, mend) for row in held.values() if _is_there(row)]
+
+
+def _is_there(row: Row) -> bool:
+    return row.state != "missing"
+
+
+def _with_triggers(item: Item, row: Row, wanted: Object, mend: Mend) -> Item:
+    """Say which triggers of a table are gone."""
+    if wanted.kind != "triggers" or row.state == "missing":
+        return item
+    held = (row.held or "").split()
+    gone = [n for n in _TRIGGER.findall(wanted.source) if n not in held]
+    if not gone:
+        return item
+    parts = [row.problem] if row.problem else []
+    said = "; ".join([f"{', '.join(gone)} is not there", *parts])
+    return Item.wrong(item.object, "missing", said, mend)
+
+
+def _orphan(row: Row, mend: Mend) -> Item:
+    name = f"{row.kind} {row.name}"
+    if row.source is not None:
+        return Item.wrong(name, "orphan", "is not used any more", mend)
+    kind = {"function": "ROUTINE"}.get(row.kind, row.kind.upper())
+    drop = f"DROP {kind} pyrepl.{row.name}"
+    if row.kind == "triggers":
+        drops = [f"DROP TRIGGER {n} ON {row.name}" for n in str(row.held).split()]
+        drop = "; ".join(drops)
+    return Item.wrong(name, "orphan", _SAID["orphan"], Mend(drop))
+
+
+def tables(rows: Iterable[Row], side: str, mend: Mend) -> list[Item]:
+    """Compare our tables with what the migrations make."""
+    held = {row.name: row for row in rows if row.kind == "table"}
+    items = []
+    for name, wanted in our_tables.definitions(side).items():
+        row = held.pop(name, None)
+        if row is None:
+            said = "is not there, nor is what it held"
+            restore = Mend("restore it from a backup")
+            items.append(Item.wrong(f"table {name}", "missing", said, restore))
+            continue
+        items.append(plain(row, mend))
+        lines = frozenset((row.held or "").splitlines())
+        items += [
+            Item.wrong(
+                found.object,
+                found.state,
+                found.detail,
+                Mend(found.mend, "sql" if found.safe else "", found.mend),
+            )
+            for found in our_tables.compare(name, wanted, lines)
+        ]
+    for name, row in held.items():
+        if our_tables.ours(name):
+            drop = Mend(f"DROP TABLE pyrepl.{name}")
+            items.append(Item.wrong(f"table {name}", "orphan", _SAID["orphan"], drop))
+        else:
+            items.append(plain(row, mend))
+    return items

@@ -1,0 +1,63 @@
+"""Values of rows that differ, read on both sides with the administrator's rights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from pyreplctl.core.config import Config
+from pyreplctl.core.db import Connection, connect, fetch
+from pyreplctl.courses import state
+from pyreplctl.install import portal
+from pyreplctl.schema.contracts import PARTS
+from pyreplctl.verify.data import Difference
+
+SECRET = "password"  # what a column is called whose values nobody is shown
+
+Rows = list[dict[str, str | None]]
+
+
+@dataclass(frozen=True)
+class Values:
+    """The rows of a user in one table at the portal and at the course, as text."""
+
+    portal: Rows
+    course: Rows
+
+
+def read(
+    dsn: str, config: Config, name: str, differences: list[Difference]
+) -> list[Values]:
+    """Read what differs: the columns that do, or all; passwords never."""
+    with connect(dsn, "the portal") as here:
+        contract = portal.installed_contract(here, config)
+        number = state.numbers(here, [name])[name]
+        with state.entered(here, number, name, None) as there:
+            found = []
+            for each in differences:
+                part = next(
+                    part
+                    for part in PARTS
+                    if getattr(config.tables, part).name == each.table
+                )
+                columns = each.columns or [c.name for c in contract.part(part)]
+                asked = [c for c in columns if SECRET not in c.lower()]
+                args = (config, part, each.user_id, asked)
+                found.append(Values(_rows(here, *args), _rows(there, *args)))
+            return found
+
+
+def _rows(
+    connection: Connection, config: Config, part: str, user: int, columns: list[str]
+) -> Rows:
+    table = getattr(config.tables, part)
+    query = sql.SQL("SELECT {} FROM {} WHERE {} = %s ORDER BY {}").format(
+        sql.SQL(", ").join(
+            sql.SQL("{0}::text AS {0}").format(sql.Identifier(name)) for name in columns
+        ),
+        table.identifier,
+        sql.Identifier(table.key if part == "user" else table.user),
+        sql.Identifier(table.key),
+    )
+    return fetch(connection, query, user) if columns else []
