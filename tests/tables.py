@@ -1,4 +1,4 @@
-"""Writes sql/tables/: `python -m tests.tables`, after a migration was added."""
+"""Writes sql/expected/: `python -m tests.tables`, after a migration was added."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def migrated(connection: Connection, side: str) -> str:
 
 def file_of(side: str) -> Path:
     """Return the file with the tables of a side."""
-    return root("sql") / "tables" / f"{side}.txt"
+    return root("sql") / "expected" / f"{side}.txt"
 
 
 def main() -> None:

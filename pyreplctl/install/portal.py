@@ -290,11 +290,11 @@ def _own_objects(
             name = f"{part}_row_{each.short}"
             source = fragments.row_type(part, each, name)
             wanted.append(Object("type", name, source))
-    for folder in ("functions/both", "functions/portal", "triggers/portal"):
+    for folder in ("functions/both", "functions/portal"):
         wanted += [
             Object("function", name, render(text, slots))
             for name, text in texts(folder).items()
-            if name not in ("push", *TRUTHS, "triggers", "immediate")
+            if name not in ("push", *TRUTHS)
         ]
     return wanted
 
@@ -333,7 +333,7 @@ def database_objects(
 
 
 def _triggers(config: Config) -> list[Object]:
-    text = texts("triggers/portal")["triggers"]
+    text = texts("triggers/portal")["capture"]
     items = []
     for part in PARTS:
         table = getattr(config.tables, part)

@@ -94,8 +94,8 @@ def mend(connection: Connection, side: str, roles: Mapping[str, bool]) -> list[C
     changes = []
     if value(connection, "SELECT to_regclass('pyrepl.object') IS NOT NULL"):
         # Owners first: only an owner can take rights away.
-        for name in ("foreign_owners", "foreign_rights"):
-            query = sql.SQL(texts("fragments")[name]).format()
+        for name in ("wrong_owners", "excess_grants"):
+            query = sql.SQL(texts("queries")[name]).format()
             for row in fetch(connection, query):
                 if row["kind"] != "table" or row["name"] in tables.definitions(side):
                     changes += _run(connection, row)

@@ -24,10 +24,12 @@ def root(name: str) -> Path:
 
 @cache
 def texts(folder: str) -> Mapping[str, str]:
-    """Return name and text of the files of a folder below sql/, in order of name."""
+    """Return name and text of the files below a folder of sql/, in order of name."""
     return {
         path.stem: path.read_text(encoding="utf-8")
-        for path in sorted((root("sql") / folder).glob("*.sql"))
+        for path in sorted(
+            (root("sql") / folder).rglob("*.sql"), key=lambda path: path.stem
+        )
     }
 
 

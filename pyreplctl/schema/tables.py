@@ -29,7 +29,7 @@ def definitions(side: str) -> dict[str, frozenset[str]]:
 
     They are kept in a file, which a test compares with what the migrations make.
     """
-    text = (root("sql") / "tables" / f"{side}.txt").read_text(encoding="utf-8")
+    text = (root("sql") / "expected" / f"{side}.txt").read_text(encoding="utf-8")
     found = {}
     for block in text.strip().split("\n\n"):
         name, *lines = block.splitlines()
