@@ -49,7 +49,7 @@ model: $(STAMP) ## search for a history that ends wrong (EXAMPLES=, ARGS= for py
 
 verify-load: $(STAMP) ## verify a hundred times while others write (TIMES=)
 	PYREPLCTL_VERIFICATIONS=$(or $(TIMES),100) $(BIN)/python -m pytest -s \
-		tests/integration/test_verification_under_load.py
+		tests/integration/verify/test_verification_under_load.py
 
 bench: $(STAMP) ## measure against no replication and native, 40 minutes (ARGS=)
 	$(BIN)/python -m benchmarks $(ARGS)

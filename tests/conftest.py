@@ -19,7 +19,7 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from pyreplctl.core.config import Config
 from pyreplctl.install.portal import install
 from pyreplctl.sandbox.embedded import Cluster, find_bin_dir
-from tests.platform import Platform
+from tests.support.platform import Platform
 
 SCHEMA = Path(__file__).parent / "schema"
 # Fast, but with commits that wait for the log, as in production.

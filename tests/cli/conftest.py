@@ -11,7 +11,7 @@ import pytest
 from pyreplctl.cli.output import SETTINGS, Settings
 from pyreplctl.sandbox.embedded import Cluster
 from tests.cli.run import Cli
-from tests.platform import Platform
+from tests.support.platform import Platform
 
 
 @pytest.fixture

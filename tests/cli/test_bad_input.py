@@ -19,7 +19,7 @@ from pyreplctl.schema.objects import Change
 from tests.cli.run import Cli, Ran
 from tests.cli.traces import traces, untouched
 from tests.conftest import NewCluster, NewCourse, NewPortal
-from tests.platform import Platform
+from tests.support.platform import Platform
 
 TOY = "edX/toy/2012_Fall"
 

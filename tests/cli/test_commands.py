@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.cli.run import Cli
 from tests.conftest import NewCluster, NewCourse, NewPortal
-from tests.platform import Platform
+from tests.support.platform import Platform
 
 TOY = "edX/toy/2012_Fall"
 LONG = "course-v1:" + "x" * 245

@@ -14,9 +14,9 @@ from pyreplctl.core.errors import UsageError
 from pyreplctl.courses import state
 from pyreplctl.delivery import dead_letters, status
 from tests.cli.run import Cli
-from tests.logins import as_login, new_login
-from tests.platform import Course, Platform
-from tests.polling import until
+from tests.support.logins import as_login, new_login
+from tests.support.platform import Course, Platform
+from tests.support.polling import until
 
 TOY = "edX/toy/2012_Fall"
 CHECK = "ALTER TABLE auth_user ADD CONSTRAINT picky CHECK (username !~ '^user[2-9]')"

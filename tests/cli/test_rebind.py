@@ -3,7 +3,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from tests.cli.run import Cli
-from tests.platform import Platform
+from tests.support.platform import Platform
 
 TOY = "edX/toy/2012_Fall"
 

@@ -14,9 +14,9 @@ from pyreplctl.sandbox.embedded import Cluster
 from tests.cli.run import Cli
 from tests.cli.traces import untouched
 from tests.conftest import NewCourse, NewPortal, running_cluster
-from tests.logins import as_login, new_login
-from tests.platform import Connection, Platform
-from tests.polling import until
+from tests.support.logins import as_login, new_login
+from tests.support.platform import Connection, Platform
+from tests.support.polling import until
 
 TOY = "edX/toy/2012_Fall"
 MINUTE = "* * * * *"

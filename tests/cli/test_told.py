@@ -8,9 +8,9 @@ import pytest
 
 from pyreplctl.courses import state
 from tests.cli.run import Cli
-from tests.clocks import working
-from tests.platform import Course, Platform
-from tests.polling import until
+from tests.support.clocks import working
+from tests.support.platform import Course, Platform
+from tests.support.polling import until
 
 TOY = "edX/toy/2012_Fall"
 # What the detail of postgres_fdw's error says; its primary message has only the number.

@@ -18,9 +18,9 @@ from pyreplctl.verify.data import Difference
 from pyreplctl.verify.run import Looking
 from tests.cli.run import Cli
 from tests.conftest import NewCluster, NewPortal
-from tests.logins import as_login, new_login
-from tests.platform import Course, Platform
-from tests.standbys import copy_of
+from tests.support.logins import as_login, new_login
+from tests.support.platform import Course, Platform
+from tests.support.standbys import copy_of
 
 TOY = "edX/toy/2012_Fall"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

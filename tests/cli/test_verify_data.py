@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.run import Cli
-from tests.logins import as_login, new_login
-from tests.platform import Course, Platform
+from tests.support.logins import as_login, new_login
+from tests.support.platform import Course, Platform
 
 TOY = "edX/toy/2012_Fall"
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, LiteralString
 
 from tests.failure.ground import COURSES, USERS
-from tests.platform import Connection
+from tests.support.platform import Connection
 
 Deed = Callable[[Random, Connection], object]
 

@@ -16,7 +16,7 @@ from pyreplctl.courses import state
 from pyreplctl.sandbox.embedded import Cluster
 from tests.failure.ground import USERS, Ground, Place, persist
 from tests.failure.workers import Workers
-from tests.platform import Connection
+from tests.support.platform import Connection
 
 Fault = Callable[[Ground, str, Random], AbstractContextManager[object]]
 Connect = Callable[[], Connection]

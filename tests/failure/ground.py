@@ -18,7 +18,7 @@ from pyreplctl.install import portal
 from pyreplctl.sandbox.embedded import Cluster
 from tests.conftest import SCHEMA, running_cluster
 from tests.failure.journal import Journal
-from tests.platform import Connection
+from tests.support.platform import Connection
 
 USERS = 240
 LOCALS = range(1_000_001, 1_000_004)  # accounts of the courses' own

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from pyreplctl.delivery import batches
 from pyreplctl.delivery.batches import Outcome
-from tests.platform import Connection, Course, Platform
+from tests.support.platform import Connection, Course, Platform
 
 
 def let_commits_hang(course: Course) -> None:

@@ -15,7 +15,7 @@ import psycopg
 from pyreplctl.core.config import Config
 from pyreplctl.verify import data
 from tests.failure.ground import LOCALS, Ground, Place
-from tests.platform import Connection
+from tests.support.platform import Connection
 
 Rows = dict[int, str]
 

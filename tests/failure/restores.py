@@ -12,7 +12,7 @@ import psycopg
 
 from pyreplctl.sandbox.embedded import Cluster
 from tests.conftest import drop
-from tests.platform import Platform
+from tests.support.platform import Platform
 
 
 def run(server: Cluster, program: str, *arguments: str, given: str = "") -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from psycopg import ClientCursor, IsolationLevel
 
 from tests.failure.world import HOSTED, KEYS, SESSIONS
-from tests.platform import Connection
+from tests.support.platform import Connection
 
 Deed = tuple[Any, ...]
 users = st.integers(1, 3)

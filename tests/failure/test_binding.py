@@ -18,9 +18,9 @@ from pyreplctl.install.portal import install
 from pyreplctl.sandbox.embedded import Cluster
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.failure.restores import restore, restored, save
-from tests.platform import Course, Platform
-from tests.polling import until
-from tests.standbys import copy_of
+from tests.support.platform import Course, Platform
+from tests.support.polling import until
+from tests.support.standbys import copy_of
 
 pytestmark = pytest.mark.failure
 

@@ -15,11 +15,11 @@ from pyreplctl.courses import state
 from pyreplctl.delivery import worker
 from pyreplctl.install.portal import install
 from pyreplctl.sandbox.embedded import Cluster
-from tests.clocks import working
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.failure.hanging import begin, let_commits_hang, let_go, waiting
-from tests.platform import Connection, Course, Platform
-from tests.polling import until
+from tests.support.clocks import working
+from tests.support.platform import Connection, Course, Platform
+from tests.support.polling import until
 
 pytestmark = pytest.mark.failure
 

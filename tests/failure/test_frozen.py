@@ -14,8 +14,8 @@ from pyreplctl.delivery.batches import Outcome
 from pyreplctl.sandbox.embedded import Cluster
 from tests.conftest import NewCluster
 from tests.failure.hanging import begin
-from tests.platform import Course, Platform
-from tests.polling import until
+from tests.support.platform import Course, Platform
+from tests.support.polling import until
 
 pytestmark = pytest.mark.failure
 

@@ -18,8 +18,8 @@ from pyreplctl.core.config import Config
 from pyreplctl.courses import delivery_mode as mode
 from pyreplctl.delivery import batches
 from tests.failure.hanging import let_commits_hang, let_go, waiting
-from tests.platform import Connection, Course, Platform
-from tests.polling import until
+from tests.support.platform import Connection, Course, Platform
+from tests.support.polling import until
 
 pytestmark = pytest.mark.failure
 

@@ -43,7 +43,7 @@ from tests.failure.statements import (
     users,
 )
 from tests.failure.world import HOSTED, SESSIONS, World
-from tests.platform import Connection, Platform
+from tests.support.platform import Connection, Platform
 
 pytestmark = [pytest.mark.failure, pytest.mark.slow]
 

@@ -24,13 +24,13 @@ from pyreplctl.delivery import batches, dead_letters, status
 from pyreplctl.delivery.status import Database
 from pyreplctl.install import portal
 from pyreplctl.sandbox.embedded import Cluster
-from tests.clocks import working
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.failure.hanging import let_commits_hang, waiting
 from tests.failure.restores import restore, restored, save
-from tests.platform import Course, Platform
-from tests.polling import until
-from tests.standbys import copy_of
+from tests.support.clocks import working
+from tests.support.platform import Course, Platform
+from tests.support.polling import until
+from tests.support.standbys import copy_of
 
 pytestmark = pytest.mark.failure
 

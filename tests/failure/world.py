@@ -20,8 +20,8 @@ from pyreplctl.courses import register, state
 from pyreplctl.courses.register import Request
 from pyreplctl.delivery import batches
 from tests.failure.model import Held, Truth, User
-from tests.platform import Connection, Course, Platform
-from tests.polling import until
+from tests.support.platform import Connection, Course, Platform
+from tests.support.polling import until
 
 HOSTED = {"east": ("e1", "e2"), "west": ("w1",), "north": ("n1",)}
 NOWHERE = "nowhere"

@@ -12,7 +12,7 @@ from psycopg import IsolationLevel
 from tests.failure.actor import Actor
 from tests.failure.deeds import DEEDS
 from tests.failure.ground import LOCALS, Ground, Place
-from tests.platform import Connection
+from tests.support.platform import Connection
 
 LEVELS = (
     IsolationLevel.READ_COMMITTED,

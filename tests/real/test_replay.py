@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from tests.conftest import NewCourse
-from tests.platform import Platform
 from tests.real.replay import FILE, Event, Report, compare, events, replay
+from tests.support.platform import Platform
 
 ROWS = 2000
 
