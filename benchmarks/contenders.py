@@ -16,11 +16,12 @@ from psycopg import sql
 
 from benchmarks.ground import Connection, Ground, Site, key_of
 from benchmarks.options import told
+from pyreplctl.core import databases
 from pyreplctl.core.config import USER_COLUMNS, Config, Mode
-from pyreplctl.courses import delivery_mode, state
+from pyreplctl.courses import delivery_mode
 from pyreplctl.courses import register as registration
-from pyreplctl.courses.register import Request
-from pyreplctl.delivery import batches, status
+from pyreplctl.courses.request import Request
+from pyreplctl.delivery import batches, wait
 from pyreplctl.install import portal
 
 TRIGGERS = Path(__file__).with_name("foreign_triggers.sql")
@@ -109,7 +110,7 @@ class Ours(Contender):
         with self.site.open() as session:
             request = Request((key_of(name),), self.site.dsn(name), backfill=backfill)
             registration.register(session, Config(), request)
-            return state.numbers(session, [name])[name]
+            return databases.numbers(session, [name])[name]
 
     def _deliver_at_once(self) -> None:
         with self.site.open() as session:
@@ -150,12 +151,12 @@ class Ours(Contender):
         begun = time.monotonic()
         session = self.site.session()
         if self._served(session):
-            done = status.wait(session, [], None, PATIENCE)
+            done = wait.wait(session, [], None, PATIENCE)
             if done.left or done.unrouted:
                 raise SystemExit(f"not delivered: {done}")
         else:
             with self.site.open() as own:
-                chosen = state.numbers(own, [])
+                chosen = databases.numbers(own, [])
                 if stuck := batches.until_empty(own, chosen):
                     raise SystemExit(f"not delivered: {stuck}")
         return time.monotonic() - begun

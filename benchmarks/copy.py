@@ -19,8 +19,8 @@ from benchmarks.contenders import TABLES, Ours
 from benchmarks.figures import Figure, Target, ratios
 from benchmarks.ground import Ground, Site, key_of
 from benchmarks.options import Options, main, told
+from pyreplctl.core import databases
 from pyreplctl.core.db import value
-from pyreplctl.courses import state
 
 COPY, ONE_LANE, WORKER = "COPY", "one lane", "worker"
 TARGETS = {ONE_LANE: Target("<=", 1.6), WORKER: Target("<=", 1.2)}
@@ -59,7 +59,7 @@ def _once(ours: Ours, name: str, way: str) -> float:
                 for statement in statements:
                     site.session(name).execute(statement)
         else:
-            state.backfill(site.session(), [number])
+            databases.backfill(site.session(), [number])
             ours.settle()
         seconds = time.perf_counter() - begun
     _check(site, name)

@@ -36,8 +36,8 @@ from psycopg.rows import TupleRow
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import value
 from pyreplctl.courses import register, state
-from pyreplctl.courses.register import Request
-from pyreplctl.delivery import status
+from pyreplctl.courses.request import Request
+from pyreplctl.delivery import wait
 from pyreplctl.install import portal
 from pyreplctl.sandbox.embedded import Cluster
 from pyreplctl.schema.sql_files import root
@@ -147,7 +147,7 @@ def settle(ground: Ground) -> None:
     """Return when every database has everything."""
     here = ground.sessions["portal"]
     state.resume(here, NAMES)
-    done = status.wait(here, [], None, timeout=600)
+    done = wait.wait(here, [], None, timeout=600)
     if done.left or done.unrouted:
         raise SystemExit(f"not delivered in ten minutes: {done}")
 

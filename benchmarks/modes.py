@@ -27,9 +27,10 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import TupleRow
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import Config, Mode
 from pyreplctl.courses import delivery_mode, register, state
-from pyreplctl.courses.register import Request
+from pyreplctl.courses.request import Request
 from pyreplctl.delivery import batches
 from pyreplctl.install import portal
 from pyreplctl.sandbox.embedded import Cluster
@@ -103,7 +104,7 @@ class Ground:
 
     def drain(self) -> None:
         state.resume(self.writer, NAMES)
-        batches.until_empty(self.writer, state.numbers(self.writer, []))
+        batches.until_empty(self.writer, databases.numbers(self.writer, []))
 
     def deliver(self, mode: Mode, *names: str) -> None:
         self.drain()

@@ -36,9 +36,10 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import USER_COLUMNS, Config
-from pyreplctl.courses import register, state
-from pyreplctl.courses.register import Request
+from pyreplctl.courses import register
+from pyreplctl.courses.request import Request
 from pyreplctl.delivery import batches
 from pyreplctl.install import portal
 from pyreplctl.sandbox.embedded import Cluster, find_bin_dir
@@ -96,7 +97,7 @@ def ground(directory: Path, users: int) -> Iterator[dict[str, str]]:
             for statement in FILL:
                 here.execute(statement.format(users=users, course=COURSE).encode())
             here.execute("VACUUM ANALYZE")
-            batches.until_empty(here, state.numbers(here, []))
+            batches.until_empty(here, databases.numbers(here, []))
         for dsn in dsns.values():
             with psycopg.connect(dsn, autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")

@@ -10,13 +10,16 @@ import click
 
 from pyreplctl.cli.output import SETTINGS, complain, count, data, table, talk
 from pyreplctl.cli.register import DELIVERY_MODE, GUARD_MODE, deliver, register
+from pyreplctl.core import databases
 from pyreplctl.core.config import Config, Guard, Mode
 from pyreplctl.core.db import Connection, connect, fetch
 from pyreplctl.core.errors import Error, NotDelivered, UsageError
-from pyreplctl.courses import delivery_mode, state
+from pyreplctl.courses import delivery_mode, hosting, links, state
+from pyreplctl.courses import guard as courses_guard
 from pyreplctl.courses import refresh as refreshing
+from pyreplctl.courses import unregister as courses_unregister
 from pyreplctl.delivery import status
-from pyreplctl.install import portal
+from pyreplctl.install import installed
 from pyreplctl.schema.objects import Change
 from pyreplctl.verify import data as verification
 
@@ -56,7 +59,7 @@ def list_databases() -> None:
     """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
-        portal.require_installed(connection)
+        installed.require_installed(connection)
         found = status.read(connection).databases
     table(
         found,
@@ -72,8 +75,8 @@ def show(name: str) -> None:
     """Show one course database, its link and its courses."""
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
-        portal.require_installed(connection)
-        number = state.numbers(connection, [name])[name]
+        installed.require_installed(connection)
+        number = databases.numbers(connection, [name])[name]
         found: dict[str, Any] = fetch(
             connection,
             "SELECT name, delivery, guard, state, administrator, link, link_role,"
@@ -117,13 +120,13 @@ def set_course(
         )
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
-        portal.require_installed(connection)
+        installed.require_installed(connection)
         done = []
         for key in remove_course:
-            state.remove_course(connection, name, key)
+            hosting.remove_course(connection, name, key)
             done.append(f"hosts {key} no longer")
         if guard:
-            changed = state.set_guard(connection, name, guard, dsn)
+            changed = courses_guard.set_guard(connection, name, guard, dsn)
             done.append(f"guard {guard}" if changed else "unchanged")
         if delivery:
             changed = delivery_mode.set_delivery(
@@ -134,7 +137,7 @@ def set_course(
 
 
 def _chosen(connection: Connection, names: Sequence[str], every: bool) -> list[str]:
-    portal.require_installed(connection)
+    installed.require_installed(connection)
     if bool(names) == every:
         raise UsageError(
             "names and --all exclude each other"
@@ -142,7 +145,7 @@ def _chosen(connection: Connection, names: Sequence[str], every: bool) -> list[s
             else "no course database named",
             hint="Name course databases, or use --all.",
         )
-    return list(state.numbers(connection, names))
+    return list(databases.numbers(connection, names))
 
 
 def _on_each(
@@ -294,7 +297,7 @@ def rotate_password(
     """
     with connect(SETTINGS.dsn(SETTINGS.config()), "the portal") as connection:
         chosen = _chosen(connection, names, every)
-    done = _on_each(chosen, jobs, lambda at, name: state.rotate_password(at, name, dsn))
+    done = _on_each(chosen, jobs, lambda at, name: links.rotate_password(at, name, dsn))
     data([*done], [f"{name}: password changed" for name in done])
     return 1 if len(done) < len(chosen) else 0
 
@@ -315,6 +318,8 @@ def unregister(name: str, dsn: str | None, purge: bool, forget: bool) -> None:
     """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
-        portal.require_installed(connection)
-        changes = state.unregister(connection, name, dsn, purge=purge, forget=forget)
+        installed.require_installed(connection)
+        changes = courses_unregister.unregister(
+            connection, name, dsn, purge=purge, forget=forget
+        )
     data(changes, [f"{c.state} {c.object}" for c in changes])

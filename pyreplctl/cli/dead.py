@@ -12,7 +12,7 @@ from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import NotDelivered, UsageError
 from pyreplctl.delivery import dead_letters
 from pyreplctl.delivery.dead_letters import Letter, Retried
-from pyreplctl.install import portal
+from pyreplctl.install import installed
 
 app = click.Group(
     "dead",
@@ -37,7 +37,7 @@ ALL = click.option("--all", "every", is_flag=True, help="All dead letters.")
 def _portal() -> Iterator[Connection]:
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
-        portal.require_installed(connection)
+        installed.require_installed(connection)
         yield connection
 
 

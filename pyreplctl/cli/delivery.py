@@ -6,12 +6,13 @@ import click
 
 from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.output import SETTINGS, count, data, progress, talk
+from pyreplctl.core import databases
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import NotDelivered, UsageError
-from pyreplctl.courses import state
-from pyreplctl.delivery import batches, status
+from pyreplctl.delivery import batches
+from pyreplctl.delivery import wait as status
 from pyreplctl.delivery.worker import Worker
-from pyreplctl.install import portal
+from pyreplctl.install import installed
 
 NAMES = click.argument(
     "names",
@@ -38,11 +39,11 @@ def backfill(names: tuple[str, ...], users: str | None) -> None:
     config = SETTINGS.config()
     ids = _ids(users)
     with connect(SETTINGS.dsn(config), "the portal") as connection:
-        portal.require_installed(connection)
-        chosen = state.numbers(connection, names)
+        installed.require_installed(connection)
+        chosen = databases.numbers(connection, names)
         with connection.transaction():
             connection.execute("SET LOCAL ROLE pyrepl_owner")
-            state.backfill(connection, list(chosen.values()), ids)
+            databases.backfill(connection, list(chosen.values()), ids)
         _deliver(connection, chosen)
 
 
@@ -74,8 +75,8 @@ def deliver(names: tuple[str, ...], until_empty: bool) -> None:
     """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
-        portal.require_installed(connection)
-        chosen = state.numbers(connection, names)
+        installed.require_installed(connection)
+        chosen = databases.numbers(connection, names)
         if until_empty:
             _deliver(connection, chosen)
         else:
@@ -142,7 +143,7 @@ def wait(names: tuple[str, ...], user: int | None, timeout: str) -> int:
     config = SETTINGS.config()
     limit = seconds(timeout)
     with connect(SETTINGS.dsn(config), "the portal") as connection:
-        portal.require_installed(connection)
+        installed.require_installed(connection)
         done = status.wait(connection, names, user, limit)
     for name in done.skipped:
         talk(f"{name} is paused and was not waited for")

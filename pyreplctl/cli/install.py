@@ -9,13 +9,14 @@ import click
 
 from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.output import SETTINGS, complain, count, data, talk
+from pyreplctl.core import databases as core_databases
 from pyreplctl.core import locks
 from pyreplctl.core.config import DEFAULT_FILE, EXAMPLE
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import Error, UsageError
-from pyreplctl.courses import state
+from pyreplctl.courses import unregister
 from pyreplctl.delivery import pg_cron
-from pyreplctl.install import portal, removal, script
+from pyreplctl.install import installed, portal, removal, script
 from pyreplctl.schema.objects import Change
 
 
@@ -92,17 +93,17 @@ def uninstall(yes: bool) -> int:
     config = SETTINGS.config()
     dsn = SETTINGS.dsn(config)
     with connect(dsn, "the portal") as connection:
-        portal.require_installed(connection)
-        names = list(state.numbers(connection, []))
+        installed.require_installed(connection)
+        names = list(core_databases.numbers(connection, []))
         if not yes:
             _confirm(connection.info.dbname, len(names))
         changes, failed = _unschedule(connection, dsn), []
         for name in names:
             try:
-                changes += state.unregister(connection, name)
+                changes += unregister.unregister(connection, name)
             except Error as error:
                 failed.append(f"{name}: {error}")
-                changes += state.unregister(connection, name, forget=True)
+                changes += unregister.unregister(connection, name, forget=True)
         changes += removal.uninstall(connection)
     data(changes, [_line(c) for c in changes])
     for text in failed:

@@ -8,13 +8,14 @@ from typing import get_args
 import click
 
 from pyreplctl.cli.output import SETTINGS, complain, count, data, progress, talk
+from pyreplctl.core import databases
 from pyreplctl.core.config import Config, Guard, Mode
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import Error, NotDelivered
 from pyreplctl.courses import register as registration
 from pyreplctl.courses import request as registrations
-from pyreplctl.courses import state
-from pyreplctl.courses.register import Registered, Request
+from pyreplctl.courses.register import Registered
+from pyreplctl.courses.request import Request
 from pyreplctl.delivery import batches, pg_cron, status
 
 DELIVERY_MODE = click.option(
@@ -179,7 +180,7 @@ def _clock(connection: Connection) -> str:
 
 def deliver(connection: Connection, names: list[str]) -> dict[str, list[str]]:
     """Deliver all that waits, with a progress bar; return by name what could not be."""
-    chosen = state.numbers(connection, names)
+    chosen = databases.numbers(connection, names)
     batches.route(connection)
     totals = {d.name: d.pending for d in status.read(connection).databases}
     with progress() as bars:

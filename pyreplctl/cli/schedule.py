@@ -9,7 +9,7 @@ from pyreplctl.cli.output import SETTINGS, data, talk
 from pyreplctl.core.db import connect
 from pyreplctl.core.errors import UsageError
 from pyreplctl.delivery import pg_cron
-from pyreplctl.install import portal
+from pyreplctl.install import installed
 from pyreplctl.schema.objects import Change
 
 
@@ -43,7 +43,7 @@ def schedule(every: str, role: str | None) -> None:
     config = SETTINGS.config()
     dsn = SETTINGS.dsn(config)
     with connect(dsn, "the portal") as connection:
-        portal.require_installed(connection)
+        installed.require_installed(connection)
         changes = pg_cron.schedule(connection, dsn, int(minutes), role)
         asks = pg_cron.logs_in(connection)
     _show(changes)

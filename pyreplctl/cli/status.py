@@ -13,7 +13,7 @@ from pyreplctl.core.db import Connection, connect
 from pyreplctl.delivery import explain, status
 from pyreplctl.delivery.explain import Explanation
 from pyreplctl.delivery.status import Clock, Database
-from pyreplctl.install import portal
+from pyreplctl.install import installed
 
 
 @click.command("status")
@@ -28,7 +28,7 @@ def show_status(watch: bool) -> int:
 
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
-        portal.require_installed(connection)
+        installed.require_installed(connection)
         try:
             while watch:
                 if sys.stdout.isatty():
@@ -133,7 +133,7 @@ def explain_user(who: str) -> None:
     """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
-        portal.require_installed(connection)
+        installed.require_installed(connection)
         found = explain.explain(connection, who)
     data(found, [line for each in found for line in _explained(each)])
 

@@ -11,11 +11,11 @@ from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.output import SETTINGS, data, talk
 from pyreplctl.cli.verify_options import Asked
 from pyreplctl.core import config as configuration
+from pyreplctl.core import databases
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import connect
 from pyreplctl.core.errors import Error, UsageError
-from pyreplctl.courses import state
-from pyreplctl.install import portal
+from pyreplctl.install import installed
 from pyreplctl.verify import history, run
 from pyreplctl.verify.run import Looking, Run
 
@@ -249,8 +249,8 @@ def _write_file(file: Path, text: str) -> None:
 
 def _show_history(dsn: str, names: list[str]) -> int:
     with connect(dsn, "the portal") as connection:
-        portal.require_installed(connection)
-        state.numbers(connection, names)  # an unknown name is a mistake
+        installed.require_installed(connection)
+        databases.numbers(connection, names)  # an unknown name is a mistake
         past = history.read(connection)
     verify_output.show_past(past, names)
     return 0

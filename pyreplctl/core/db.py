@@ -16,11 +16,6 @@ from pyreplctl.core.errors import ConnectionFailed, DatabaseError, UsageError
 T = TypeVar("T")
 Connection = psycopg.Connection[TupleRow]
 
-# 'pyrp': the first key of all our advisory locks, also written in sql/functions/portal.
-LOCK_CLASS = 1887007344
-ROUTER_LOCK = 0  # databases use their own number, from 1
-INSTALL_LOCK = -1
-REFRESH_LOCK = -4
 
 _HINTS = {
     "42501": "Run it as another role: a member of pyrepl_monitor may look, one of"

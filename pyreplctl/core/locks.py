@@ -9,8 +9,14 @@ from dataclasses import dataclass
 
 from psycopg import errors as pg
 
-from pyreplctl.core.db import INSTALL_LOCK, LOCK_CLASS, Connection, fetch, value
+from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.errors import DatabaseError
+
+# 'pyrp': the first key of all our advisory locks, also written in sql/functions/portal.
+LOCK_CLASS = 1887007344
+ROUTER_LOCK = 0  # databases use their own number, from 1
+INSTALL_LOCK = -1
+REFRESH_LOCK = -4
 
 
 @dataclass(frozen=True)

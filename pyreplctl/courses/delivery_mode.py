@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from psycopg import sql
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import Config, Mode
 from pyreplctl.core.db import (
     Connection,
@@ -16,9 +17,9 @@ from pyreplctl.core.db import (
     value,
 )
 from pyreplctl.core.errors import Error, NotSuitable
-from pyreplctl.courses import prepare, state
-from pyreplctl.install import portal
-from pyreplctl.schema import contracts, link, objects
+from pyreplctl.courses import binding, conninfo, links
+from pyreplctl.install import installed, objects
+from pyreplctl.schema import contracts, link, portal_objects
 from pyreplctl.schema.link import Way
 from pyreplctl.schema.objects import Change
 
@@ -47,19 +48,19 @@ def set_delivery(
     the course: what the application's sessions take of it the queue does not miss. It
     stays when the database goes back to queued.
     """
-    number = state.numbers(connection, [name])[name]
+    number = databases.numbers(connection, [name])[name]
     query = "SELECT delivery FROM pyrepl.database WHERE id = %s"
     if value(connection, query, number) == mode:
         return []
     if mode == "queued":
-        with state.delivery_stopped(connection, number):
+        with databases.delivery_stopped(connection, number):
             _switch(connection, number, mode)
         return [Change("delivery", "replaced", mode)]
     check_portal(connection)
-    with connect(state.administrator(connection, number, dsn), name) as course:
-        held = prepare.binding(course)
-        prepare.check_bound(held, portal.identity(connection), number, name)
-        with state.delivery_stopped(connection, number):
+    with connect(conninfo.administrator(connection, number, dsn), name) as course:
+        held = binding.binding(course)
+        binding.check_bound(held, installed.identity(connection), number, name)
+        with databases.delivery_stopped(connection, number):
             _link(connection, course, config, number)
             _switch(connection, number, mode)
     return [Change("delivery", "replaced", mode)]
@@ -89,13 +90,13 @@ def _link(
         number,
     )[0]
     way = Way(number, link.immediate_role(row["link_role"]), immediate=True)
-    is_new = way not in link.ways(connection, number)
+    is_new = way not in links.ways(connection, number)
     try:
         if is_new:
-            password = link.create(connection, way, parameters(row["link"]))
+            password = links.create(connection, way, parameters(row["link"]))
             _create_role(course, way.role, row["link_role"], password)
         contract = contracts.stored(connection, row["contract_id"])
-        wanted = portal.database_objects(connection, config, contract, number)
+        wanted = portal_objects.database_objects(connection, config, contract, number)
         objects.bring(connection, wanted)
         with driver_errors("a trial push"):
             connection.execute("SELECT pyrepl.rehearse(%s, true)", (number,))
@@ -110,7 +111,7 @@ def _link(
 def _create_role(course: Connection, role: str, link_role: str, password: str) -> None:
     """Create the role of immediate delivery: it may do what the link role may."""
     with driver_errors("the course database"), course.transaction():
-        link.set_role_password(course, role, password)
+        links.set_role_password(course, role, password)
         course.execute(
             sql.SQL("GRANT {} TO {}").format(
                 sql.Identifier(link_role), sql.Identifier(role)

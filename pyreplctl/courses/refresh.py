@@ -5,19 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from pyreplctl.core import locks
+from pyreplctl.core import databases, locks
 from pyreplctl.core.config import Config
-from pyreplctl.core.db import (
-    LOCK_CLASS,
-    REFRESH_LOCK,
-    Connection,
-    driver_errors,
-    fetch,
-    without_secrets,
-)
-from pyreplctl.courses import prepare, state
-from pyreplctl.install import portal, preflight
-from pyreplctl.schema import guard
+from pyreplctl.core.db import Connection, driver_errors, fetch, without_secrets
+from pyreplctl.core.locks import LOCK_CLASS, REFRESH_LOCK
+from pyreplctl.courses import binding, conninfo, guard, links, prepare
+from pyreplctl.courses import preflight as courses_preflight
+from pyreplctl.install import installed, objects, preflight
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.objects import Change
 
@@ -38,19 +32,19 @@ def refresh(
     copies that the course has: the portal may not know of them any more.
     """
     preflight.check_server(connection, "the portal")
-    portal.require_installed(connection)
-    contract = portal.installed_contract(connection, config)
-    number = state.numbers(connection, [name])[name]
+    installed.require_installed(connection)
+    contract = installed.installed_contract(connection, config)
+    number = databases.numbers(connection, [name])[name]
     with (
         locks.install_lock(connection, shared=True),
-        state.entered(connection, number, name, dsn) as course,
+        conninfo.entered(connection, number, name, dsn) as course,
     ):
-        agreed = preflight.check_course(course, connection, config, contract)
-        identity = portal.identity(connection)
-        held = prepare.binding(course)
+        agreed = courses_preflight.check_course(course, connection, config, contract)
+        identity = installed.identity(connection)
+        held = binding.binding(course)
         if not rebind:
-            prepare.check_bound(held, identity, number, name)
-        with state.delivery_stopped(connection, number):
+            binding.check_bound(held, identity, number, name)
+        with databases.delivery_stopped(connection, number):
             changes = _refresh_both(
                 connection, course, config, contract, number, agreed, rebind=rebind
             )
@@ -94,9 +88,9 @@ def _refresh_both(
             changes.append(Change("guard", "replaced"))
         if rebind:
             tag = uuid4()
-            identity = portal.identity(connection)
+            identity = installed.identity(connection)
             args = (identity, number, row["link_role"], contract.fingerprint, tag)
-            prepare.bind(course, *args, row["guard"])
+            binding.bind(course, *args, row["guard"])
             # Ids may have been given to others meanwhile: apply is to look closely.
             course.execute("UPDATE pyrepl.copy SET generation = -1")
             connection.execute(
@@ -115,19 +109,19 @@ def _refresh_both(
     connection.execute(
         "UPDATE pyrepl.health SET retry_at = NULL WHERE database_id = %s", (number,)
     )
-    mended, closed = state.mend_links(connection, number)
+    mended, closed = links.mend_links(connection, number)
     with driver_errors("the course database"):
-        changes += mended + state.new_passwords(connection, course, closed)
+        changes += mended + links.new_passwords(connection, course, closed)
     # Also those that all share: the former contract may have been the last of its kind.
     # By one refresh after the other: two cannot replace a function at once.
     connection.execute(
         "SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, REFRESH_LOCK)
     )
-    changes += portal.bring_objects(connection, config, contract, number)
+    changes += objects.bring_objects(connection, config, contract, number)
     if changed or rebind:
         changes.append(Change(f"contract {contract.short}", "replaced"))
-        state.backfill(connection, [number])
+        databases.backfill(connection, [number])
     if rebind:
         rows = fetch(course, "SELECT user_id FROM pyrepl.copy WHERE NOT erased")
-        state.backfill(connection, [number], [row["user_id"] for row in rows])
+        databases.backfill(connection, [number], [row["user_id"] for row in rows])
     return changes

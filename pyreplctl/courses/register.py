@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from psycopg.conninfo import make_conninfo
 
-from pyreplctl.core import locks
-from pyreplctl.core.config import Config, Guard, Mode
+from pyreplctl.core import databases, locks
+from pyreplctl.core.config import Config, Guard
 from pyreplctl.core.db import (
     Connection,
     connect,
@@ -21,30 +21,29 @@ from pyreplctl.core.db import (
     value,
     without_secrets,
 )
-from pyreplctl.core.errors import DatabaseError, Error, NotSuitable, UsageError
-from pyreplctl.courses import delivery_mode, prepare, state
-from pyreplctl.install import portal, preflight
-from pyreplctl.schema import contracts, guard, objects
+from pyreplctl.core.errors import Error, NotSuitable, UsageError
+from pyreplctl.courses import (
+    binding,
+    conninfo,
+    delivery_mode,
+    guard,
+    prepare,
+    unregister,
+)
+from pyreplctl.courses import links as courses_links
+from pyreplctl.courses import preflight as courses_preflight
+from pyreplctl.courses.hosting import host, refuse_hosted_elsewhere, without_anybody
+from pyreplctl.courses.preflight import own_triggers, refuse_the_portal
+from pyreplctl.courses.request import Request
+from pyreplctl.courses.trial import AccountsInTheWay, accounts_in_the_way, rehearse
+from pyreplctl.install import installed, objects, preflight
 from pyreplctl.schema import link as links
+from pyreplctl.schema import portal_objects
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.link import Way
 from pyreplctl.schema.objects import Change
 
 MAX_KEY = 255  # characters, as the platform's enrollment table has it
-
-
-@dataclass(frozen=True)
-class Request:
-    """What `course register` was asked for; None: as configured."""
-
-    keys: tuple[str, ...]
-    dsn: str
-    name: str | None = None
-    link: str | None = None
-    backfill: bool = True
-    adopt: bool = False
-    guard: Guard | None = None
-    delivery: Mode | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,8 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
     """
     keys = _checked_keys(request.keys)
     preflight.check_server(connection, "the portal")
-    portal.require_installed(connection)
-    contract = portal.installed_contract(connection, config)
+    installed.require_installed(connection)
+    contract = installed.installed_contract(connection, config)
     delivery = request.delivery or config.delivery.mode
     if delivery == "immediate":
         delivery_mode.check_portal(connection)
@@ -81,13 +80,13 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
         locks.install_lock(connection),
         connect(request.dsn, "the course database") as course,
     ):
-        _refuse_the_portal(connection, course)
-        identity = portal.identity(connection)
+        refuse_the_portal(connection, course)
+        identity = installed.identity(connection)
         name = request.name or _registered_name(connection, course)
-        prepare.refuse_if_taken(course, identity, name)
+        binding.refuse_if_taken(course, identity, name)
         number = _known(connection, course, name)
-        _refuse_hosted_elsewhere(connection, keys, number)
-        agreed = preflight.check_course(course, connection, config, contract)
+        refuse_hosted_elsewhere(connection, keys, number)
+        agreed = courses_preflight.check_course(course, connection, config, contract)
         if number is not None:
             _refuse_another_link(connection, course, number, request)
             return _add_courses(connection, config, number, name, keys, request)
@@ -112,14 +111,14 @@ class _New:
     request: Request
 
     def register(self, keys: list[str], agreed: list[tuple[Any, ...]]) -> Registered:
-        link = links.conninfo(self.course, self.request.dsn, self.request.link)
+        link = conninfo.conninfo(self.course, self.request.dsn, self.request.link)
         prepared = None
         try:
             with self.portal.transaction():
                 self.portal.execute("SET LOCAL ROLE pyrepl_owner")
                 number, role = self._insert(link)
                 tag = uuid4()
-                password = links.create(self.portal, Way(number, role), link)
+                password = courses_links.create(self.portal, Way(number, role), link)
                 changes = self._prepare_course(number, role, tag, password, agreed)
                 prepared = role
                 with driver_errors("the course database"):
@@ -130,7 +129,7 @@ class _New:
             # transaction has ended.
             if prepared:
                 with suppress(Error), driver_errors("the course database"):
-                    prepare.remove(self.course, links.roles(prepared))
+                    unregister.remove(self.course, links.roles(prepared))
             raise
 
     @property
@@ -168,12 +167,12 @@ class _New:
         agreed: list[tuple[Any, ...]],
     ) -> list[Change]:
         with driver_errors("the course database"), self.course.transaction():
-            links.set_role_password(self.course, role, password)
+            courses_links.set_role_password(self.course, role, password)
             changes = prepare.prepare(
                 self.course, self.config, self.contract, agreed, role
             )
             fingerprint = self.contract.fingerprint
-            prepare.bind(
+            binding.bind(
                 self.course, self.identity, number, role, fingerprint, tag, self._guard
             )
         return changes
@@ -192,13 +191,15 @@ class _New:
         )
         objects.bring(
             self.portal,
-            portal.database_objects(self.portal, self.config, self.contract, number),
+            portal_objects.database_objects(
+                self.portal, self.config, self.contract, number
+            ),
         )
-        _host(self.portal, number, keys)
-        _rehearse(self.portal, number)
-        same, others = _accounts_in_the_way(self.portal, number)
+        host(self.portal, number, keys)
+        rehearse(self.portal, number)
+        same, others = accounts_in_the_way(self.portal, number)
         if (same or others) and not self.request.adopt:
-            raise _AccountsThere(self.name, same, others)
+            raise AccountsInTheWay(self.name, same, others)
         if self.request.backfill:
             execute(
                 "INSERT INTO pyrepl.change (database_id, priority) VALUES (%s, 1)",
@@ -210,37 +211,16 @@ class _New:
             courses=tuple(keys),
             adopting=tuple(same),
             in_the_way=tuple(others),
-            own_triggers=tuple(_own_triggers(self.course, self.config)),
-            cascades=tuple(preflight.cascades(self.course, self.config)),
-            sequences=tuple(preflight.sequences_in_reach(self.course, self.config)),
-            nobody=tuple(_without_anybody(self.portal, keys)),
+            own_triggers=tuple(own_triggers(self.course, self.config)),
+            cascades=tuple(courses_preflight.cascades(self.course, self.config)),
+            sequences=tuple(
+                courses_preflight.sequences_in_reach(self.course, self.config)
+            ),
+            nobody=tuple(without_anybody(self.portal, keys)),
             changes=changes,
         )
         execute("SELECT pyrepl.lock_hosting()")
         return done
-
-
-class _AccountsThere(NotSuitable):
-    def __init__(self, name: str, same: list[str], others: list[str]) -> None:
-        parts = []
-        if same:
-            parts.append(f"{len(same)} with the id and name of a member: {_some(same)}")
-        if others:
-            parts.append(
-                f"{len(others)} with the id or the name of another member:"
-                f" {_some(others)}"
-            )
-        super().__init__(
-            f"{name} already has accounts where copies should be: " + "; ".join(parts),
-            hint="With --adopt, accounts with the same id and name are taken over; the"
-            " others keep their dossiers from being delivered until they are renamed or"
-            " removed at the course.",
-        )
-
-
-def _some(names: Sequence[str], most: int = 10) -> str:
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _checked_keys(keys: Sequence[str]) -> list[str]:
@@ -256,21 +236,9 @@ def _checked_keys(keys: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(keys))
 
 
-def _refuse_the_portal(connection: Connection, course: Connection) -> None:
-    query = (
-        "SELECT system_identifier || '/' || d.oid"
-        " FROM pg_control_system(), pg_database d WHERE d.datname = current_database()"
-    )
-    if value(connection, query) == value(course, query):
-        raise UsageError(
-            "--dsn is the portal itself",
-            hint="Name the course's own database.",
-        )
-
-
 def _registered_name(connection: Connection, course: Connection) -> str:
     """Return the name under which the database is registered, else its own."""
-    held = prepare.binding(course)
+    held = binding.binding(course)
     known: str | None = value(
         connection,
         "SELECT name FROM pyrepl.databases() WHERE id = %s",
@@ -284,7 +252,7 @@ def _refuse_another_link(
 ) -> None:
     if request.link is None:
         return
-    wanted = links.conninfo(course, request.dsn, request.link)
+    wanted = conninfo.conninfo(course, request.dsn, request.link)
     kept = value(connection, "SELECT link FROM pyrepl.database WHERE id = %s", number)
     if wanted != parameters(kept):
         raise UsageError(
@@ -296,7 +264,7 @@ def _refuse_another_link(
 
 def _known(connection: Connection, course: Connection, name: str) -> int | None:
     """Return the number under which the portal knows this course database."""
-    held = prepare.binding(course)
+    held = binding.binding(course)
     rows = fetch(connection, "SELECT id, name FROM pyrepl.database")
     by_name = {row["name"]: row["id"] for row in rows}
     by_number = {row["id"]: row["name"] for row in rows}
@@ -317,44 +285,14 @@ def _known(connection: Connection, course: Connection, name: str) -> int | None:
 
 def _clear_leftovers(course: Connection) -> None:
     """Take away what a registration left that was killed half-way."""
-    if held := prepare.binding(course):
+    if held := binding.binding(course):
         with driver_errors("the course database"):
-            prepare.remove(course, links.roles(held.link_role))
+            unregister.remove(course, links.roles(held.link_role))
     elif value(course, "SELECT to_regnamespace('pyrepl') IS NOT NULL"):
         raise NotSuitable(
             f"database {course.info.dbname} has a schema pyrepl that is not ours",
             hint="Rename or drop it.",
         )
-
-
-def _refuse_hosted_elsewhere(
-    connection: Connection, keys: list[str], number: int | None
-) -> None:
-    rows = fetch(
-        connection,
-        "SELECT h.course, d.name, d.id FROM pyrepl.hosting h"
-        " JOIN pyrepl.database d ON d.id = h.database_id"
-        " WHERE h.active AND h.course = ANY (%s)",
-        keys,
-    )
-    for row in rows:
-        if row["id"] != number:
-            raise UsageError(
-                f"course {row['course']} is already hosted by {row['name']}",
-                hint="To move it, run: pyreplctl course set"
-                f" {row['name']} --remove-course '{row['course']}'",
-            )
-
-
-def _host(connection: Connection, number: int, keys: Sequence[str]) -> list[str]:
-    rows = connection.execute(
-        "INSERT INTO pyrepl.hosting AS h (course, database_id)"
-        " SELECT k, %s FROM unnest(%s::text[]) k"
-        " ON CONFLICT (course, database_id) DO UPDATE SET active = true, since = now()"
-        " WHERE NOT h.active RETURNING course",
-        (number, list(keys)),
-    ).fetchall()
-    return [row[0] for row in rows]
 
 
 def _add_courses(
@@ -368,24 +306,24 @@ def _add_courses(
     """Add courses; with --adopt, take over accounts that are in the way now, too."""
     with connection.transaction():
         connection.execute("SET LOCAL ROLE pyrepl_owner")
-        added = _host(connection, number, keys)
-        same, others = _accounts_in_the_way(connection, number)
+        added = host(connection, number, keys)
+        same, others = accounts_in_the_way(connection, number)
         if added and (same or others) and not request.adopt:
-            raise _AccountsThere(name, same, others)
+            raise AccountsInTheWay(name, same, others)
         if same and request.adopt:
             connection.execute(
                 "UPDATE pyrepl.database SET adopt = true, state = 'backfilling'"
                 " WHERE id = %s AND state <> 'paused'",
                 (number,),
             )
-            state.backfill(connection, [number])
+            databases.backfill(connection, [number])
         elif added and request.backfill:
-            state.backfill_courses(connection, number, added)
+            databases.backfill_courses(connection, number, added)
         if added:
             connection.execute("SELECT pyrepl.lock_hosting()")
     changes = []
     if mode := request.guard:
-        changes = state.set_guard(connection, name, mode, request.dsn)
+        changes = guard.set_guard(connection, name, mode, request.dsn)
     if delivery := request.delivery:
         changes += delivery_mode.set_delivery(
             connection, config, name, delivery, request.dsn
@@ -396,56 +334,6 @@ def _add_courses(
         courses=tuple(added),
         adopting=tuple(same),
         in_the_way=tuple(others),
-        nobody=tuple(_without_anybody(connection, added)),
+        nobody=tuple(without_anybody(connection, added)),
         changes=changes,
     )
-
-
-def _without_anybody(connection: Connection, keys: Sequence[str]) -> list[str]:
-    """Return the keys in which nobody is enrolled: mistyped, perhaps."""
-    return [
-        key
-        for key in keys
-        if not value(connection, "SELECT pyrepl.has_enrollment(%s)", key)
-    ]
-
-
-def _rehearse(connection: Connection, number: int) -> None:
-    try:
-        with driver_errors("a trial push"):
-            connection.execute("SELECT pyrepl.rehearse(%s, false)", (number,))
-    except DatabaseError as error:
-        if error.sqlstate == "2F003":
-            raise NotSuitable(
-                "the course server lets the portal in without asking for a password",
-                hint="postgres_fdw refuses that. In the course's pg_hba.conf let the"
-                " portal's address log in by scram-sha-256, not trust or peer.",
-            ) from error
-        raise NotSuitable(
-            f"{error}", hint=error.hint or "The log of the course server says more."
-        ) from error
-    except Error as error:
-        raise NotSuitable(
-            f"the portal's server cannot reach the course database: {error}",
-            hint="Use --link to say how the portal's server reaches it, if that differs"
-            " from --dsn, and check pg_hba.conf at the course.",
-        ) from error
-
-
-def _accounts_in_the_way(
-    connection: Connection, number: int
-) -> tuple[list[str], list[str]]:
-    rows = fetch(connection, "SELECT * FROM pyrepl.accounts_in_the_way(%s)", number)
-    shown = [(f"{row['user_id']} ({row['username']})", row["same"]) for row in rows]
-    return [s for s, same in shown if same], [s for s, same in shown if not same]
-
-
-def _own_triggers(course: Connection, config: Config) -> list[str]:
-    rows = fetch(
-        course,
-        "SELECT t.tgname || ' on ' || t.tgrelid::regclass AS trigger FROM pg_trigger t"
-        " WHERE t.tgrelid = ANY (%s::regclass[]) AND NOT t.tgisinternal"
-        " AND t.tgname NOT LIKE 'pyrepl\\_%%' ORDER BY 1",
-        list(contracts.table_names(config)),
-    )
-    return [row["trigger"] for row in rows]

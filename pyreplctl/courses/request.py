@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,20 @@ import msgspec
 from pyreplctl.core.config import Guard, Mode
 from pyreplctl.core.errors import UsageError
 from pyreplctl.core.validation import mistakes
-from pyreplctl.courses.register import Request
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `course register` was asked for; None: as configured."""
+
+    keys: tuple[str, ...]
+    dsn: str
+    name: str | None = None
+    link: str | None = None
+    backfill: bool = True
+    adopt: bool = False
+    guard: Guard | None = None
+    delivery: Mode | None = None
 
 
 class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pyreplctl.core import databases
 from pyreplctl.core.db import Connection, fetch_as
 from pyreplctl.core.errors import UsageError
-from pyreplctl.courses import state
 from pyreplctl.delivery import batches
 
 
@@ -87,7 +87,7 @@ def retry(connection: Connection, letters: Sequence[Letter]) -> Retried:
     chosen = _databases(connection, letters)
     for number in chosen.values():
         # Under the lock: deliver writes these rows too, from what it has read before.
-        with state.delivery_stopped(connection, number):
+        with databases.delivery_stopped(connection, number):
             connection.execute(
                 "UPDATE pyrepl.retry SET due_at = clock_timestamp(), attempts = 0"
                 " WHERE database_id = %s AND id = ANY (%s)",
@@ -119,7 +119,7 @@ def discard(connection: Connection, letters: Sequence[Letter]) -> list[Letter]:
         )
     gone: set[int] = set()
     for number in _databases(connection, letters).values():
-        with state.delivery_stopped(connection, number):
+        with databases.delivery_stopped(connection, number):
             rows = connection.execute(
                 "DELETE FROM pyrepl.retry WHERE database_id = %s AND id = ANY (%s)"
                 " AND due_at IS NULL RETURNING id",
@@ -131,4 +131,4 @@ def discard(connection: Connection, letters: Sequence[Letter]) -> list[Letter]:
 
 def _databases(connection: Connection, letters: Sequence[Letter]) -> dict[str, int]:
     names = dict.fromkeys(letter.database for letter in letters)
-    return state.numbers(connection, list(names)) if names else {}
+    return databases.numbers(connection, list(names)) if names else {}

@@ -15,13 +15,13 @@ from types import FrameType
 
 import psycopg
 
+from pyreplctl.core.databases import numbers
 from pyreplctl.core.db import Connection, connect, fetch
 from pyreplctl.core.errors import ConnectionFailed, DatabaseError
-from pyreplctl.courses.state import numbers
 from pyreplctl.delivery import batches
 from pyreplctl.delivery.batches import Outcome
 from pyreplctl.delivery.scheduler import Turns
-from pyreplctl.install import portal
+from pyreplctl.install import installed
 
 log = logging.getLogger("pyreplctl.worker")
 
@@ -87,7 +87,7 @@ class Worker:
         Raises `NotInstalled` or `ConnectionFailed` if it cannot begin.
         """
         with connect(self._dsn, "the portal") as connection:
-            portal.require_installed(connection)
+            installed.require_installed(connection)
             # What this role lacks is to be told now, not again and again.
             connection.execute("SELECT pyrepl.tick('worker', %s)", (self._name,))
         log.info("serving with %d jobs as %s", self._jobs, self._name)

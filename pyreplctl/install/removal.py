@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from psycopg import errors as pg
 from psycopg import sql
 
 from pyreplctl.core.db import Connection, fetch, value
-from pyreplctl.core.locks import Patience, under_lock_timeout
-from pyreplctl.install.roles import ROLES
+from pyreplctl.core.locks import Patience
+from pyreplctl.install.triggers import drop_triggers
 from pyreplctl.schema.objects import Change
+from pyreplctl.schema.roles import ROLES
 
 
 def uninstall(connection: Connection, patience: Patience | None = None) -> list[Change]:
@@ -54,41 +54,6 @@ def _drop_extension(connection: Connection) -> list[Change]:
             connection.execute("ALTER EXTENSION postgres_fdw SET SCHEMA public")
             return [Change(what, "unchanged", "others use it; now in schema public")]
     return [Change(what, "dropped")]
-
-
-def drop_triggers(
-    connection: Connection, patience: Patience, table: str | None = None
-) -> list[Change]:
-    """Drop our triggers, of one table or of all: a transaction a table."""
-    changes = []
-    for row in fetch(
-        connection,
-        "SELECT c.oid::regclass::text AS table, array_agg(t.tgname::text) AS names"
-        " FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
-        " WHERE t.tgname LIKE 'pyrepl\\_%%' AND c.relkind IN ('r', 'p')"
-        " AND NOT t.tgisinternal AND (%s::text IS NULL OR c.oid = to_regclass(%s))"
-        " GROUP BY c.oid ORDER BY 1",
-        table,
-        table,
-    ):
-        drops = sql.SQL("; ").join(
-            sql.SQL("DROP TRIGGER {} ON {}").format(
-                sql.Identifier(name), sql.SQL(row["table"])
-            )
-            for name in row["names"]
-        )
-        under_lock_timeout(
-            connection,
-            row["table"],
-            patience,
-            partial(_execute, connection, drops),
-        )
-        changes.append(Change(f"triggers {row['table']}", "dropped"))
-    return changes
-
-
-def _execute(connection: Connection, statement: sql.Composed) -> None:
-    connection.execute(statement)
 
 
 def drop_all(connection: Connection, roles: Sequence[str]) -> list[Change]:

@@ -10,16 +10,8 @@ from psycopg import sql
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.schema import tables
 from pyreplctl.schema.objects import Change
+from pyreplctl.schema.roles import CONNECTION_LIMIT
 from pyreplctl.schema.sql_files import texts
-
-ROLES = {
-    "pyrepl_owner": "owns everything in schema pyrepl",
-    "pyrepl_worker": "may run the functions of the clock, and read nothing",
-    "pyrepl_monitor": "may look at status and verify, and change nothing",
-}
-
-CONNECTION_LIMIT = 50
-IMMEDIATE = "_immediate"
 
 
 def create_role(connection: Connection, role: str, comment: str) -> None:
@@ -69,11 +61,6 @@ def grant_table(
             )
             state = "created"
     return state
-
-
-def link_roles(role: str) -> list[str]:
-    """Return the roles of both links of a course database, given the link role."""
-    return [f"{role}{IMMEDIATE}", role]
 
 
 _ATTRIBUTES = {

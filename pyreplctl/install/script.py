@@ -6,9 +6,8 @@ from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection
-from pyreplctl.courses import prepare
-from pyreplctl.install import migrations, portal, roles
-from pyreplctl.schema import contracts, guard
+from pyreplctl.install import migrations
+from pyreplctl.schema import contracts, course_objects, guard, portal_objects, roles
 from pyreplctl.schema import link as links
 from pyreplctl.schema.objects import Object
 
@@ -24,14 +23,16 @@ def statements(connection: Connection, config: Config, side: str) -> str:
     contract = contracts.offered(connection, config)
     if side == "portal":
         before = _portal_roles(config)
-        items = portal.planned_objects(connection, config, contract)
+        items = portal_objects.planned_objects(connection, config, contract)
         link = links.link_sql(links.Way(1, _LINK_ROLE), {"host": "…", "dbname": "…"})
         items.append(Object("link", "to a course database, here number 1", link))
     else:
         before = _course_roles(connection, config)
         blank = sql.SQL("is_active = false /* and what else the course allows */")
         server = connection.info.server_version
-        items = prepare.wanted_objects(config, contract, _LINK_ROLE, blank, server)
+        items = course_objects.wanted_objects(
+            config, contract, _LINK_ROLE, blank, server
+        )
         items += guard.triggers(config)
     parts = [f"{statement};" for statement in before]
     # As install does: functions refer to each other in both directions.

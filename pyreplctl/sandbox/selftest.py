@@ -16,10 +16,11 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, connect, value
-from pyreplctl.courses import refresh, register, state
-from pyreplctl.courses.register import Request
+from pyreplctl.courses import links, refresh, register
+from pyreplctl.courses.request import Request
 from pyreplctl.delivery import batches
 from pyreplctl.install import portal
 from pyreplctl.sandbox.embedded import Cluster
@@ -82,7 +83,7 @@ class Scratch:
 
     def deliver(self) -> None:
         """Deliver all that waits."""
-        batches.until_empty(self.portal, state.numbers(self.portal, []))
+        batches.until_empty(self.portal, databases.numbers(self.portal, []))
 
 
 def run(say: Callable[[str], None]) -> list[Tried]:
@@ -147,7 +148,7 @@ def _mend(made: Scratch, damage: Damage) -> None:
     else:
         refresh.refresh(made.portal, Config(), "course", made.course_dsn)
     if damage.where == "link":
-        state.rotate_password(made.portal, "course", made.course_dsn)
+        links.rotate_password(made.portal, "course", made.course_dsn)
 
 
 def _found(run: Run) -> Found:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from psycopg import sql
 
 from pyreplctl.core.config import Config
-from pyreplctl.core.db import Connection
-from pyreplctl.core.locks import Patience
-from pyreplctl.install import portal, removal
-from pyreplctl.schema import contracts, objects
+from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import PARTS, Contract
-from pyreplctl.schema.objects import Change, Object
+from pyreplctl.schema.objects import Object
 from pyreplctl.schema.sql_files import Slots, render, texts
 
 
@@ -35,22 +32,6 @@ def triggers(config: Config) -> list[Object]:
         }
         items.append(Object("triggers", table.name, render(text, slots)))
     return items
-
-
-def bring(
-    course: Connection, config: Config, patience: Patience | None = None
-) -> list[Change]:
-    """Bring the triggers up to date: one transaction a table, under a lock time-out.
-
-    Goes after the functions, which must have been committed.
-    """
-    patience = patience or Patience()
-    wanted = triggers(config)
-    changes = [portal.bring_triggers(course, item, patience) for item in wanted]
-    for item in objects.orphans(course, wanted, "triggers"):
-        changes += removal.drop_triggers(course, patience, item.name)
-        objects.drop(course, item)
-    return changes
 
 
 def _name(part: str) -> str:

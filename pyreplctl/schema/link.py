@@ -9,39 +9,9 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from pyreplctl.core.db import Connection, fetch, parameters, value
-from pyreplctl.core.errors import UsageError
-from pyreplctl.install import roles as rights
-from pyreplctl.install.roles import CONNECTION_LIMIT, IMMEDIATE
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema import roles as rights
+from pyreplctl.schema.roles import IMMEDIATE
 from pyreplctl.schema.sql_files import Slots, render, texts
-
-# What libpq and postgres_fdw take as options of a server, and we pass through.
-_PASSED = frozenset(
-    {
-        "host",
-        "hostaddr",
-        "port",
-        "dbname",
-        "sslmode",
-        "sslrootcert",
-        "sslcrl",
-        "sslcrldir",
-        "sslnegotiation",
-        "ssl_min_protocol_version",
-        "ssl_max_protocol_version",
-        "gssencmode",
-        "channel_binding",
-        "target_session_attrs",
-        "load_balance_hosts",
-        "connect_timeout",
-        "keepalives",
-        "keepalives_idle",
-        "keepalives_interval",
-        "keepalives_count",
-        "tcp_user_timeout",
-    }
-)
 
 # A course that hangs must not hang the portal: every wait has an end.
 _DEFAULTS = {
@@ -66,52 +36,10 @@ _HURRIED = {
 }
 
 
-def conninfo(administrator: Connection, dsn: str, link: str | None) -> dict[str, str]:
-    """Return the parameters by which the portal's server reaches the course database.
-
-    Those of `link` (a connection string without user and password), else those with
-    which the administrator's connection was made by `dsn`.
-    """
-    if link is None:
-        info = administrator.info
-        given = {"host": info.host, "port": str(info.port), "dbname": info.dbname}
-        given |= info.get_parameters()  # also those of a service file
-        # psycopg resolves names, tries hosts one by one, and was told our own time-out:
-        # none of this is for the portal's server.
-        for own in ("hostaddr", "connect_timeout"):
-            given.pop(own, None)
-        given |= parameters(dsn)
-        return {k: v for k, v in given.items() if k in _PASSED and v}
-    given = parameters(link)
-    if wrong := sorted(given.keys() - _PASSED):
-        raise UsageError(
-            f"--link does not take {', '.join(wrong)}",
-            hint="It says where the portal's server finds the course: host, port,"
-            " dbname, TLS settings. Role and password are generated.",
-        )
-    return {"dbname": administrator.info.dbname} | given
-
-
 def role_name(identity: str, number: int) -> str:
     """Return the link role's name, made so that portals can share a cluster."""
     fingerprint = hashlib.sha256(identity.encode()).hexdigest()[:8]
     return f"pyrepl_{fingerprint}_{number}"
-
-
-def set_role_password(course: Connection, role: str, password: str) -> None:
-    """Create the link role or change its password; only the verifier is sent."""
-    verifier = course.pgconn.encrypt_password(
-        password.encode(), role.encode(), b"scram-sha-256"
-    ).decode()
-    exists = value(course, "SELECT to_regrole(%s) IS NOT NULL", role)
-    course.execute(
-        sql.SQL("{} ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(
-            sql.SQL("ALTER" if exists else "CREATE"),
-            sql.Identifier(role),
-            sql.Literal(CONNECTION_LIMIT),
-            sql.Literal(verifier),
-        )
-    )
 
 
 @dataclass(frozen=True)
@@ -141,22 +69,6 @@ def roles(role: str) -> list[str]:
 def immediate_role(role: str) -> str:
     """Return the name of the role of immediate delivery, given the link role's."""
     return f"{role}{IMMEDIATE}"
-
-
-def ways(portal: Connection, number: int) -> list[Way]:
-    """Return the links that there are to a course database."""
-    role: str = value(
-        portal, "SELECT link_role FROM pyrepl.database WHERE id = %s", number
-    )
-    both = [Way(number, role), Way(number, immediate_role(role), immediate=True)]
-    query = "SELECT 1 FROM pg_foreign_server WHERE srvname = %s"
-    return [way for way in both if value(portal, query, way.server)]
-
-
-def create(portal: Connection, way: Way, link: dict[str, str]) -> str:
-    """Create server, mapping and foreign tables; return the role's password."""
-    portal.execute(link_sql(way, link).encode())
-    return new_password(portal, way)
 
 
 def link_sql(way: Way, link: dict[str, str]) -> str:
@@ -248,84 +160,3 @@ def options_sql(way: Way, held: Mapping[str, str], lost: Mapping[str, str]) -> s
     )
     statement = sql.SQL("ALTER SERVER {} OPTIONS ({})")
     return statement.format(sql.Identifier(way.server), listed).as_string()
-
-
-def mend(portal: Connection, way: Way) -> list[Change]:
-    """Bring back what a link has lost but its server and its password."""
-    changes = []
-    held = server_options(portal, way)
-    if lost := lost_options(way, held):
-        portal.execute(options_sql(way, held, lost).encode())
-        changes.append(Change(f"server {way.server}", "replaced", ", ".join(lost)))
-    changes += _mend_mappings(portal, way)
-    query = "SELECT name, held FROM pyrepl.link_rows(%s) WHERE kind = 'foreign table'"
-    tables = {row["name"]: row["held"] for row in fetch(portal, query, way.server)}
-    for name, (wanted, statement) in foreign_tables(way).items():
-        found = tables.get(name)
-        if found == wanted:
-            continue
-        table = sql.Identifier("pyrepl", name)
-        portal.execute(sql.SQL("DROP FOREIGN TABLE IF EXISTS {}").format(table))
-        portal.execute(statement.encode())
-        state = "created" if found is None else "replaced"
-        changes.append(Change(f"foreign table {name}", state))
-    return changes
-
-
-def _mend_mappings(portal: Connection, way: Way) -> list[Change]:
-    server = sql.Identifier(way.server)
-    rows = fetch(
-        portal,
-        "SELECT usename::text AS name, (SELECT o.option_value FROM"
-        " pg_options_to_table(umoptions) o WHERE o.option_name = 'user') AS role"
-        " FROM pg_user_mappings WHERE srvname = %s",
-        way.server,
-    )
-    held = {row["name"]: row["role"] for row in rows}
-    changes = []
-    for name in held.keys() - {"pyrepl_owner"}:
-        whom = sql.SQL("PUBLIC") if name == "public" else sql.Identifier(name)
-        drop = sql.SQL("DROP USER MAPPING FOR {} SERVER {}")
-        portal.execute(drop.format(whom, server))
-        changes.append(Change(f"mapping of {name} at {way.server}", "dropped"))
-    if "pyrepl_owner" not in held:
-        statement = sql.SQL(
-            "CREATE USER MAPPING FOR pyrepl_owner SERVER {} OPTIONS (user {})"
-        )
-    elif held["pyrepl_owner"] != way.role:
-        statement = sql.SQL(
-            "ALTER USER MAPPING FOR pyrepl_owner SERVER {} OPTIONS (SET user {})"
-        )
-    else:
-        return changes
-    portal.execute(statement.format(server, sql.Literal(way.role)))
-    return [*changes, Change(f"mapping {way.server}", "replaced")]
-
-
-def has_password(portal: Connection, way: Way) -> bool:
-    """Tell whether the mapping of a link holds a password."""
-    return bool(
-        value(
-            portal,
-            "SELECT 1 FROM pg_user_mappings m, pg_options_to_table(m.umoptions) o"
-            " WHERE m.srvname = %s AND m.usename = 'pyrepl_owner'"
-            " AND o.option_name = 'password'",
-            way.server,
-        )
-    )
-
-
-def server_options(portal: Connection, way: Way) -> dict[str, str]:
-    """Return the options of a link's server."""
-    rows = portal.execute(
-        "SELECT o.option_name, o.option_value FROM pg_foreign_server s,"
-        " pg_options_to_table(s.srvoptions) o WHERE s.srvname = %s",
-        (way.server,),
-    )
-    return dict(rows.fetchall())
-
-
-def new_password(portal: Connection, way: Way) -> str:
-    """Give the mapping a new password and return it; no log will show it."""
-    password: str = value(portal, "SELECT pyrepl.new_link_password(%s)", way.server)
-    return password

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from psycopg import Cursor, sql
-from psycopg import errors as pg
 
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.schema.sql_files import Slots, render, texts
@@ -45,7 +44,7 @@ class Change:
     detail: str = ""
 
 
-def _catalog_query(connection: Connection, query: str, items: list[Object]) -> Cursor:
+def catalog_query(connection: Connection, query: str, items: list[Object]) -> Cursor:
     """Run a query on the items `o`; {catalog_hash} in it is that of what is there.
 
     What it hashes is written the same whatever the session's search_path.
@@ -77,7 +76,7 @@ def _catalog_query(connection: Connection, query: str, items: list[Object]) -> C
 def states(connection: Connection, items: Iterable[Object]) -> list[str]:
     """Return how each object is: current, outdated, missing, edited or disabled."""
     wanted = list(items)
-    cursor = _catalog_query(
+    cursor = catalog_query(
         connection,
         "SELECT {catalog_hash} AS held, r.catalog_hash AS recorded,"
         " r.source_hash = o.source_hash AS same_source"
@@ -122,39 +121,7 @@ def _disabled(connection: Connection, item: Object) -> bool:
     )
 
 
-def create(connection: Connection, item: Object) -> None:
-    """Run the object's SQL and record both hashes, in the open transaction."""
-    try:
-        with connection.transaction():
-            _run(connection, item)
-    except (pg.InvalidFunctionDefinition, pg.InvalidTableDefinition):
-        # It returns something else than an earlier version did.
-        drop(connection, item)
-        _run(connection, item)
-    # One that took something else in an earlier version is still there beside it.
-    for function in _functions(connection, item)[1:]:
-        connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
-    _record(connection, [item])
-
-
-def _run(connection: Connection, item: Object) -> None:
-    # Functions refer to each other in both directions.
-    statements = f"SET LOCAL check_function_bodies = off; {item.source}"
-    connection.execute(statements.encode())
-
-
-def _record(connection: Connection, items: list[Object]) -> None:
-    _catalog_query(
-        connection,
-        "INSERT INTO pyrepl.object (kind, name, source_hash, catalog_hash)"
-        " SELECT o.kind, o.name, o.source_hash, {catalog_hash} FROM {items}"
-        " ON CONFLICT (kind, name) DO UPDATE"
-        " SET source_hash = excluded.source_hash, catalog_hash = excluded.catalog_hash",
-        items,
-    )
-
-
-def _functions(connection: Connection, item: Object) -> list[str]:
+def signatures(connection: Connection, item: Object) -> list[str]:
     """Return the signatures under which a function is there, the newest first."""
     rows = fetch(
         connection,
@@ -164,58 +131,6 @@ def _functions(connection: Connection, item: Object) -> list[str]:
         item.name if item.kind == "function" else None,
     )
     return [row["signature"] for row in rows]
-
-
-_RIGHTS_OF_OTHERS = {
-    "function": """
-        SELECT format('REVOKE ALL ON ROUTINE %%s FROM %%s CASCADE', p.oid::regprocedure,
-            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
-        FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-        WHERE p.pronamespace = 'pyrepl'::regnamespace AND p.proname = %s
-            AND a.grantee <> p.proowner""",
-    "view": """
-        SELECT format('REVOKE ALL ON TABLE %%s FROM %%s CASCADE', c.oid::regclass,
-            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
-        FROM pg_class c, aclexplode(c.relacl) a
-        WHERE c.relnamespace = 'pyrepl'::regnamespace AND c.relname = %s
-            AND a.grantee <> c.relowner""",
-}
-
-
-def _revoke(connection: Connection, item: Object) -> None:
-    """Take all rights from others; the source gives again whom it gives."""
-    if query := _RIGHTS_OF_OTHERS.get(item.kind):
-        for (statement,) in connection.execute(query.encode(), (item.name,)).fetchall():
-            connection.execute(statement.encode())
-
-
-def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
-    """Create or replace what is not current; return one change an object."""
-    wanted = list(items)
-    changes = []
-    made = []
-    replaced = anew = False
-    for item, known in zip(wanted, states(connection, wanted), strict=True):
-        # What stood on an object that was replaced may have gone with it.
-        found = state(connection, item) if replaced else known
-        if anew and item.kind == "function" and found == "current":
-            # Open sessions have it compiled with a type that is no more.
-            found = "outdated"
-        if found == "edited":
-            _revoke(connection, item)
-        if found == "missing":  # nothing that create would have to look for
-            _run(connection, item)
-            made.append(item)
-        elif found != "current":
-            create(connection, item)
-            replaced = True
-        anew = anew or (item.kind == "type" and found not in ("current", "missing"))
-        action = {"current": "unchanged", "missing": "created"}.get(found, "replaced")
-        detail = found if action == "replaced" else ""
-        changes.append(Change(str(item), action, detail))
-    if made:
-        _record(connection, made)
-    return changes
 
 
 def orphans(
@@ -230,20 +145,3 @@ def orphans(
         if (row["kind"], row["name"]) not in wanted
         and (not kinds or row["kind"] in kinds)
     ]
-
-
-def drop(connection: Connection, item: Object) -> None:
-    """Drop a recorded function, view or type, and what stands on it."""
-    if item.kind == "function":
-        for function in _functions(connection, item):
-            connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
-    elif item.kind in ("view", "type"):
-        connection.execute(
-            sql.SQL("DROP {} IF EXISTS {} CASCADE").format(
-                sql.SQL(item.kind.upper()), sql.Identifier("pyrepl", item.name)
-            )
-        )
-    connection.execute(
-        "DELETE FROM pyrepl.object WHERE kind = %s AND name = %s",
-        (item.kind, item.name),
-    )

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, connect, fetch
 from pyreplctl.core.errors import Error
-from pyreplctl.courses import state
-from pyreplctl.install import portal, preflight
+from pyreplctl.install import installed, preflight
 from pyreplctl.verify import digests
 from pyreplctl.verify.digests import Sides
 
@@ -122,9 +122,9 @@ def look_again(
 
 def _chosen(dsn: str, names: list[str]) -> dict[str, int]:
     with connect(dsn, "the portal") as connection:
-        portal.require_installed(connection)
+        installed.require_installed(connection)
         preflight.check_server(connection, "the portal")
-        return state.numbers(connection, names)
+        return databases.numbers(connection, names)
 
 
 @contextmanager

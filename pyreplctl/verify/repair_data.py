@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from pyreplctl.core import databases
 from pyreplctl.core.db import connect
-from pyreplctl.courses import state
 from pyreplctl.delivery import batches
 from pyreplctl.verify.data import KINDS, Result
 
@@ -59,12 +59,12 @@ def repair(dsn: str, plans: list[Plan]) -> dict[str, list[str]]:
     Returns what could not be delivered, by database.
     """
     with connect(dsn, "the portal") as connection:
-        chosen = state.numbers(connection, [each.name for each in plans])
+        chosen = databases.numbers(connection, [each.name for each in plans])
         for each in plans:
             users = each.everybody
             with connection.transaction():
                 connection.execute("SET LOCAL ROLE pyrepl_owner")
                 for start in range(0, len(users), _AT_ONCE):
                     some = users[start : start + _AT_ONCE]
-                    state.backfill(connection, [chosen[each.name]], some)
+                    databases.backfill(connection, [chosen[each.name]], some)
         return batches.until_empty(connection, chosen) if plans else {}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, connect, driver_errors
 from pyreplctl.core.errors import Error
 from pyreplctl.core.locks import Patience
-from pyreplctl.courses import refresh, state
+from pyreplctl.courses import conninfo, links, refresh
 from pyreplctl.install import portal, roles
 from pyreplctl.schema.objects import Change
-from pyreplctl.verify import structure
+from pyreplctl.verify import portal_structure
 from pyreplctl.verify.findings import Item, Mend
 from pyreplctl.verify.structure import Structure
 
@@ -63,7 +64,7 @@ def repair(dsn: str, steps: list[Step], patience: Patience | None = None) -> Rep
     """
     done = Repaired()
     with connect(dsn, "the portal") as connection:
-        config = structure.read(connection).config
+        config = portal_structure.read(connection).config
         for place in sorted({step.place for step in steps}):
             mends = [step.item.mend for step in steps if step.place == place]
             changes = done.changes.setdefault(place, [])
@@ -95,21 +96,21 @@ def _database(
     mends: list[Mend],
     patience: Patience | None,
 ) -> list[Change]:
-    number = state.numbers(connection, [name])[name]
+    number = databases.numbers(connection, [name])[name]
     steps: set[str] = {mend.step for mend in mends}
     changes: list[Change] = []
     if "link" in steps:
         changes += roles.mend(connection, "portal", {})
-        with state.delivery_stopped(connection, number):
-            mended, closed = state.mend_links(connection, number)
+        with databases.delivery_stopped(connection, number):
+            mended, closed = links.mend_links(connection, number)
         changes += mended
         # What is at the portal is mended even where the course cannot be entered.
         steps |= {"password"} if closed else set()
     if "password" in steps:
-        state.rotate_password(connection, name)
+        links.rotate_password(connection, name)
         changes.append(Change("password of the link", "replaced"))
     if "sql" in steps:
-        with state.entered(connection, number, name, None) as course:
+        with conninfo.entered(connection, number, name, None) as course:
             changes += _run(course, mends)
     if "refresh" in steps:
         changes += refresh.refresh(connection, config, name, patience=patience)

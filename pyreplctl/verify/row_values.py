@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, connect, fetch
-from pyreplctl.courses import state
-from pyreplctl.install import portal
+from pyreplctl.courses import conninfo
+from pyreplctl.install import installed
 from pyreplctl.schema.contracts import PARTS
 from pyreplctl.verify.data import Difference
 
@@ -31,9 +32,9 @@ def read(
 ) -> list[Values]:
     """Read what differs: the columns that do, or all; passwords never."""
     with connect(dsn, "the portal") as here:
-        contract = portal.installed_contract(here, config)
-        number = state.numbers(here, [name])[name]
-        with state.entered(here, number, name, None) as there:
+        contract = installed.installed_contract(here, config)
+        number = databases.numbers(here, [name])[name]
+        with conninfo.entered(here, number, name, None) as there:
             found = []
             for each in differences:
                 part = next(

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pyreplctl.core import databases as state
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import connect, fetch
-from pyreplctl.courses import state
-from pyreplctl.install import portal
+from pyreplctl.install import installed
 from pyreplctl.verify import data as verification
 from pyreplctl.verify.data import Result
 from pyreplctl.verify.findings import Item
 
 if TYPE_CHECKING:
-    from pyreplctl.verify.structure import Looked, Structure
+    from pyreplctl.verify.course_structure import Looked
+    from pyreplctl.verify.structure import Structure
 
 KINDS = ("missing", "stale", "extra")
 NUMBERS = ("users", *KINDS, "former", "pending", "seconds")
@@ -206,7 +207,7 @@ def interrupted(dsn: str, names: Sequence[str]) -> dict[str, int]:
     """Return by name up to which user an interrupted verification had come."""
     found = {}
     with connect(dsn, "the portal") as connection:
-        portal.require_installed(connection)
+        installed.require_installed(connection)
         for name, number in state.numbers(connection, names).items():
             for row in fetch(connection, "SELECT * FROM pyrepl.progress(%s)", number):
                 found[name] = row["position"]

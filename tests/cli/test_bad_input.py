@@ -610,7 +610,7 @@ def leave_all(*_: Any) -> list[Change]:
     return []
 
 
-@pytest.mark.parametrize("step", ["_rehearse", "_accounts_in_the_way", "_host"])
+@pytest.mark.parametrize("step", ["_rehearse", "accounts_in_the_way", "_host"])
 def test_a_registration_that_fails_late_takes_everything_back(
     cli: Cli, platform: Platform, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from pyreplctl.core.db import LOCK_CLASS
+from pyreplctl.core import databases
 from pyreplctl.core.errors import UsageError
+from pyreplctl.core.locks import LOCK_CLASS
 from pyreplctl.courses import state
 from pyreplctl.delivery import dead_letters, status
 from tests.cli.run import Cli
@@ -187,7 +188,7 @@ def test_a_worker_may_not_even_look(platform: Platform, course: Course) -> None:
 def test_letters_are_touched_only_while_nobody_delivers(
     platform: Platform, course: Course, command: str
 ) -> None:
-    number = state.numbers(platform.connection, [])["forum"]
+    number = databases.numbers(platform.connection, [])["forum"]
     found = dead_letters.dead(platform.connection)
     with delivering(platform, number), platform.session(autocommit=True) as session:
         done = threading.Thread(

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from pyreplctl.courses.register import Request
+from pyreplctl.courses.request import Request
 from tests.failure import faults, judge
 from tests.failure.ground import Ground, prepared
 from tests.failure.injector import Injector

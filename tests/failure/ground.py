@@ -13,7 +13,7 @@ from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.courses import register
-from pyreplctl.courses.register import Request
+from pyreplctl.courses.request import Request
 from pyreplctl.install import portal
 from pyreplctl.sandbox.embedded import Cluster
 from tests.conftest import SCHEMA, running_cluster

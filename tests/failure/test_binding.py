@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from pyreplctl.core.config import Config
 from pyreplctl.courses import refresh, register
-from pyreplctl.courses.register import Request
+from pyreplctl.courses.request import Request
 from pyreplctl.install.portal import install
 from pyreplctl.sandbox.embedded import Cluster
 from tests.conftest import NewCluster, NewCourse, NewPortal

@@ -10,7 +10,7 @@ from typing import LiteralString
 import pytest
 from psycopg import sql
 
-from pyreplctl.courses import state
+from pyreplctl.core import databases
 from pyreplctl.delivery import batches
 from tests.failure import chaos, judge
 from tests.failure.ground import LOCALS, Ground, prepared
@@ -85,7 +85,7 @@ def test_control_the_judge_sees_every_kind_of_difference(tmp_path: Path) -> None
         ground.at_portal() as portal,
         ground.at(ground.places["alpha"]) as course,
     ):
-        assert batches.until_empty(portal, state.numbers(portal, [])) == {}
+        assert batches.until_empty(portal, databases.numbers(portal, [])) == {}
         whole = judge.judge(ground, 30)
         assert whole.equal
         assert whole.rows > 500

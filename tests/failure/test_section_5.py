@@ -17,8 +17,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import Config, Policy
 from pyreplctl.core.errors import NotSuitable
+from pyreplctl.courses import guard as courses_guard
 from pyreplctl.courses import refresh, state
 from pyreplctl.delivery import batches, dead_letters, status
 from pyreplctl.delivery.status import Database
@@ -550,7 +552,7 @@ def test_someone_writes_a_replicated_column_at_the_course(
         " FROM auth_user u WHERE id = 1"
     )
     course.execute(local, '{"id": 900, "username": "local"}')
-    state.set_guard(platform.connection, course.name, guard, course.dsn)
+    courses_guard.set_guard(platform.connection, course.name, guard, course.dsn)
     writes: list[LiteralString] = [
         "UPDATE auth_user SET email = 'other' WHERE id IN (1, 900)",
         "INSERT INTO student_courseenrollment VALUES (900, 1, 'mine')",
@@ -573,7 +575,7 @@ def test_someone_writes_a_replicated_column_at_the_course(
     course.execute("UPDATE auth_user SET reputation = 7, last_login = now()")
     course.execute("UPDATE auth_user SET email = 'mine' WHERE id = 900")
     assert warned == []
-    state.backfill(platform.connection, [1])
+    databases.backfill(platform.connection, [1])
     assert platform.deliver() == {}
     assert course.rows("SELECT reputation FROM auth_user") == [(7,)] * 3
     assert course.user(900)["email"] == "mine"

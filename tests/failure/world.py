@@ -15,9 +15,10 @@ import psycopg
 from psycopg import IsolationLevel, sql
 from psycopg.rows import TupleRow
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import Mode
-from pyreplctl.courses import register, state
-from pyreplctl.courses.register import Request
+from pyreplctl.courses import hosting, register, state
+from pyreplctl.courses.request import Request
 from pyreplctl.delivery import batches
 from tests.failure.model import Held, Truth, User
 from tests.support.platform import Connection, Course, Platform
@@ -75,7 +76,7 @@ class World:
     @property
     def numbers(self) -> dict[str, int]:
         """Numbers of the course databases by our names."""
-        known = state.numbers(self.platform.connection, [])
+        known = databases.numbers(self.platform.connection, [])
         return {name: known[course.name] for name, course in self.courses.items()}
 
     def empty(self) -> None:
@@ -172,7 +173,7 @@ class World:
                 "UPDATE pyrepl.health SET settle_at = now() WHERE settle_at IS NOT NULL"
             )
             stuck: object = batches.until_empty(
-                connection, state.numbers(connection, [])
+                connection, databases.numbers(connection, [])
             )
             if not (stuck := stuck or self._unsettled()):
                 return
@@ -197,7 +198,7 @@ class World:
                 self.numbers[other],
             )
             if hosted:
-                state.remove_course(self.platform.connection, course.name, key)
+                hosting.remove_course(self.platform.connection, course.name, key)
         request = Request((key,), self.courses[name].dsn)
         register.register(self.platform.connection, self.platform.config, request)
 

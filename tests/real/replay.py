@@ -29,8 +29,8 @@ from psycopg import sql
 from pyreplctl.core.config import USER_COLUMNS, Config
 from pyreplctl.core.db import Connection, connect, value
 from pyreplctl.courses import register
-from pyreplctl.courses.register import Request
-from pyreplctl.delivery import status
+from pyreplctl.courses.request import Request
+from pyreplctl.delivery import wait
 from pyreplctl.delivery.worker import Worker
 from pyreplctl.install import portal
 from pyreplctl.verify import data
@@ -153,7 +153,7 @@ def replay(
         with report.phase("replay"):
             _write(connection, happened, report, talk)
         with report.phase("drain"):
-            waited = status.wait(connection, [], None, timeout=600)
+            waited = wait.wait(connection, [], None, timeout=600)
         if waited.left or waited.unrouted:
             report.differences.append(f"not delivered: {waited}")
         report.dossiers = value(connection, "SELECT pyrepl.last_queued()")

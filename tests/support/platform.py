@@ -10,10 +10,11 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import TupleRow
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import USER_COLUMNS, Config, Guard, Mode
 from pyreplctl.courses import register as registration
-from pyreplctl.courses import state
-from pyreplctl.courses.register import Registered, Request
+from pyreplctl.courses.register import Registered
+from pyreplctl.courses.request import Request
 from pyreplctl.delivery import batches
 from pyreplctl.verify import data
 from pyreplctl.verify.data import Result
@@ -218,7 +219,7 @@ class Platform:
 
     def deliver(self) -> dict[str, list[str]]:
         """Route, and deliver until nothing is left; returns what is stuck, by name."""
-        chosen = state.numbers(self.connection, [])
+        chosen = databases.numbers(self.connection, [])
         return batches.until_empty(self.connection, chosen)
 
     def verify(self, examples: int = 20) -> dict[str, Result]:

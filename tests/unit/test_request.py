@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyreplctl.core.errors import UsageError
-from pyreplctl.courses.register import Request
-from pyreplctl.courses.request import requests
+from pyreplctl.courses.request import Request, requests
 
 
 def many(folder: Path, name: str, text: str | bytes) -> list[Request]:

@@ -11,9 +11,10 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel, errors, sql
 
+from pyreplctl.core import databases
 from pyreplctl.courses import register as registration
 from pyreplctl.courses import state
-from pyreplctl.courses.register import Request
+from pyreplctl.courses.request import Request
 from pyreplctl.delivery import batches
 from tests.conftest import NewCourse
 from tests.support.platform import Connection, Course, Platform
@@ -366,7 +367,7 @@ def test_several_sessions_deliver_while_others_write(
 
     def serve(session: Connection) -> None:
         while not all(writer.done() for writer in writers):
-            batches.until_empty(session, state.numbers(session, []))
+            batches.until_empty(session, databases.numbers(session, []))
 
     sessions = [platform.session(autocommit=True) for _ in range(6)]
     writers = [pool.submit(write, n, level) for n, level in enumerate(LEVELS)]

@@ -11,8 +11,8 @@ import pytest
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import Config
-from pyreplctl.courses import state
 from pyreplctl.courses.refresh import refresh
 from pyreplctl.delivery import batches
 from pyreplctl.install import portal
@@ -663,7 +663,7 @@ def test_nulls_and_very_long_texts_survive_the_trip(
 
 
 def deliver_in(session: Connection) -> None:
-    assert batches.until_empty(session, state.numbers(session, [])) == {}
+    assert batches.until_empty(session, databases.numbers(session, [])) == {}
 
 
 def test_the_settings_of_a_session_change_no_value(

@@ -7,6 +7,7 @@ from typing import Any, LiteralString
 import msgspec
 import pytest
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import USER_COLUMNS, Config
 from pyreplctl.core.errors import DatabaseError, NotInstalled, NotSuitable
 from pyreplctl.courses import refresh, state
@@ -292,7 +293,7 @@ def test_a_column_changes_at_one_course_and_the_other_goes_on(
     state.resume(platform.connection, [toy.name])
     assert platform.deliver() == {}
     assert toy.user(1)["first_name"] == "Meanwhile"
-    state.backfill(platform.connection, [1])  # what a dropped column held is gone
+    databases.backfill(platform.connection, [1])  # what a dropped column held is gone
     assert platform.deliver() == {}
     platform.assert_equal()
 

@@ -16,10 +16,10 @@ from pyreplctl.core.config import Config
 from pyreplctl.core.config import Guard as Mode
 from pyreplctl.core.errors import DatabaseError, NotSuitable
 from pyreplctl.core.locks import Patience
-from pyreplctl.courses import state as courses
+from pyreplctl.courses import guard as courses
 from pyreplctl.courses.refresh import refresh
 from pyreplctl.install.portal import install
-from pyreplctl.install.removal import drop_triggers
+from pyreplctl.install.triggers import drop_triggers
 from pyreplctl.schema import objects
 from pyreplctl.schema.guard import triggers
 from tests.conftest import NewCourse

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from pyreplctl.core import databases
 from pyreplctl.core.errors import NotSuitable
-from pyreplctl.courses import state
 from pyreplctl.delivery import status
 from tests.conftest import NewCourse
 from tests.support.platform import Course, Platform
@@ -169,7 +169,7 @@ def rekey(platform: Platform, old: int, new: int) -> None:
 
 
 def backfill(platform: Platform) -> None:
-    state.backfill(platform.connection, [1])
+    databases.backfill(platform.connection, [1])
 
 
 def key_comes(platform: Platform) -> None:

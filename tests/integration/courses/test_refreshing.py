@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from pyreplctl.core.config import Config
-from pyreplctl.core.db import LOCK_CLASS, REFRESH_LOCK, connect
+from pyreplctl.core.db import connect
 from pyreplctl.core.errors import DatabaseError
+from pyreplctl.core.locks import LOCK_CLASS, REFRESH_LOCK
 from pyreplctl.courses.refresh import refresh
 from pyreplctl.install.portal import check, install
 from pyreplctl.schema.objects import Change

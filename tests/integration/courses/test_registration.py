@@ -4,7 +4,8 @@ import psycopg
 import pytest
 
 from pyreplctl.core.errors import NotSuitable, UsageError
-from pyreplctl.courses.register import Request, register
+from pyreplctl.courses.register import register
+from pyreplctl.courses.request import Request
 from tests.conftest import NewCourse
 from tests.support.platform import Platform
 

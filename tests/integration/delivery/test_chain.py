@@ -6,8 +6,9 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from pyreplctl.core import databases
 from pyreplctl.core.errors import NotSuitable
-from pyreplctl.courses import refresh, state
+from pyreplctl.courses import refresh
 from pyreplctl.delivery import batches
 from tests.support.platform import Course, Platform
 
@@ -91,7 +92,7 @@ def test_a_copy_of_the_portal_is_refused(platform: Platform) -> None:
         )
         try:
             with psycopg.connect(dsn, autocommit=True) as staging:
-                chosen = state.numbers(staging, [])
+                chosen = databases.numbers(staging, [])
                 stuck = batches.until_empty(staging, chosen)
                 assert "belongs to portal" in stuck[course.name][0]
                 row = staging.execute("SELECT health FROM pyrepl.health").fetchone()

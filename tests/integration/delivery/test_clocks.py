@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import Config
 from pyreplctl.courses import register, state
-from pyreplctl.delivery import status, worker
+from pyreplctl.courses import request as courses_request
+from pyreplctl.delivery import status, wait, worker
 from pyreplctl.install.portal import install
 from pyreplctl.sandbox.embedded import Cluster
 from tests.conftest import NewCluster, NewCourse, NewPortal
@@ -75,7 +77,7 @@ def test_worker_reconnects_to_a_restarted_portal(
     dsn, course_dsn = new_portal(cluster=server), new_course()
     install(dsn, Config())
     with psycopg.connect(dsn, autocommit=True) as connection:
-        request = register.Request((TOY,), course_dsn)
+        request = courses_request.Request((TOY,), course_dsn)
         register.register(connection, Config(), request)
     with working(dsn), psycopg.connect(course_dsn, autocommit=True) as course:
         with psycopg.connect(dsn, autocommit=True) as before:
@@ -130,7 +132,7 @@ def test_a_poll_ends_when_a_change_is_committed(platform: Platform) -> None:
         writer.execute("UPDATE auth_user SET email = 'x' WHERE id = 1")
         assert not polled.done()
         writer.commit()
-        number = state.numbers(platform.connection, [])[course.name]
+        number = databases.numbers(platform.connection, [])[course.name]
         assert polled.result(60).fetchone() == (1, [number])
 
 
@@ -155,7 +157,7 @@ def test_a_poll_names_those_whom_changes_concern_or_all_who_are_due(
     platform: Platform,
 ) -> None:
     first, second = platform.course(TOY), platform.course("edX/other")
-    number = state.numbers(platform.connection, [])
+    number = databases.numbers(platform.connection, [])
     platform.member(1, TOY)
     platform.execute("CALL pyrepl.poll('0 s')")
     platform.member(2, "edX/other")
@@ -250,10 +252,10 @@ def test_a_serve_that_died_with_its_connection_names_the_database(
 def test_wait_returns_when_what_was_committed_is_delivered(platform: Platform) -> None:
     course = platform.course(TOY)
     platform.member(1, TOY)
-    late = status.wait(platform.connection, [], None, timeout=0)
+    late = wait.wait(platform.connection, [], None, timeout=0)
     assert late.unrouted
     with working(platform.dsn):
-        done = status.wait(platform.connection, [], None, timeout=30)
+        done = wait.wait(platform.connection, [], None, timeout=30)
     assert (done.left, done.unrouted, course.users) == ({}, 0, [1])
 
 
@@ -262,7 +264,7 @@ def test_wait_names_and_skips_paused_databases(platform: Platform) -> None:
     state.pause(platform.connection, [course.name])
     platform.member(1, TOY)
     platform.deliver()
-    done = status.wait(platform.connection, [], None, timeout=0)
+    done = wait.wait(platform.connection, [], None, timeout=0)
     assert (done.left, done.skipped) == ({}, [course.name])
     assert course.users == []
     state.resume(platform.connection, [course.name])

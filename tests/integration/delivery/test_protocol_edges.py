@@ -6,8 +6,9 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from pyreplctl.courses import refresh, register, state
-from pyreplctl.courses.register import Request
+from pyreplctl.core import databases
+from pyreplctl.courses import refresh, register, state, unregister
+from pyreplctl.courses.request import Request
 from pyreplctl.delivery import batches
 from pyreplctl.install import portal
 from tests.conftest import NewCluster, NewCourse
@@ -23,7 +24,7 @@ LOCAL = (
 
 
 def number(platform: Platform, course: Course) -> int:
-    return state.numbers(platform.connection, [course.name])[course.name]
+    return databases.numbers(platform.connection, [course.name])[course.name]
 
 
 def drop_people(platform: Platform) -> None:
@@ -100,7 +101,7 @@ def test_a_push_that_nobody_answered_is_no_delivery(platform: Platform) -> None:
     )
     platform.member(1, TOY)
     with psycopg.connect(platform.dsn, autocommit=True) as c:
-        stuck = batches.until_empty(c, state.numbers(c, []))
+        stuck = batches.until_empty(c, databases.numbers(c, []))
     assert stuck or course.users == [1]
 
 
@@ -222,7 +223,7 @@ def test_adoption_outlives_a_locked_row(platform: Platform) -> None:
         platform.execute(
             "ALTER SERVER pyrepl_1 OPTIONS (SET options '-c lock_timeout=100ms')"
         )
-        n = next(iter(state.numbers(platform.connection, []).values()))
+        n = next(iter(databases.numbers(platform.connection, []).values()))
         batches.route(platform.connection)
         while c.execute("SELECT count(*) FROM auth_user").fetchone() == (1,):
             batches.deliver(platform.connection, n)
@@ -265,7 +266,7 @@ def test_unregister_beside_a_running_route_leaves_nothing(platform: Platform) ->
 
     def forget() -> None:
         with psycopg.connect(platform.dsn, autocommit=True) as connection:
-            state.unregister(connection, course.name, forget=True)
+            unregister.unregister(connection, course.name, forget=True)
 
     thread = threading.Thread(target=forget)
     thread.start()

@@ -7,7 +7,7 @@ from pyreplctl.core.config import Config
 from pyreplctl.core.errors import NotSuitable
 from pyreplctl.courses import register
 from pyreplctl.courses.refresh import refresh
-from pyreplctl.courses.register import Request
+from pyreplctl.courses.request import Request
 from pyreplctl.install.portal import install
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.support.standbys import copy_of

@@ -11,10 +11,10 @@ import pytest
 from psycopg import errors
 
 from pyreplctl.core.config import Config
-from pyreplctl.core.db import INSTALL_LOCK, LOCK_CLASS, connect
+from pyreplctl.core.db import connect
 from pyreplctl.core.errors import DatabaseError, NotSuitable
-from pyreplctl.core.locks import Patience
-from pyreplctl.courses import state as courses
+from pyreplctl.core.locks import INSTALL_LOCK, LOCK_CLASS, Patience
+from pyreplctl.courses import unregister as courses
 from pyreplctl.courses.refresh import refresh
 from pyreplctl.install import removal
 from pyreplctl.install.portal import check, install

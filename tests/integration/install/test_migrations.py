@@ -10,10 +10,11 @@ import pytest
 from yoyo import read_migrations
 
 from pyreplctl.core.config import Config
-from pyreplctl.courses import prepare
+from pyreplctl.courses import binding
 from pyreplctl.install import migrations as migrate
 from pyreplctl.install import roles, yoyo_backend
 from pyreplctl.install.portal import install
+from pyreplctl.schema import roles as schema_roles
 from pyreplctl.schema.sql_files import root
 from tests.conftest import NewPortal
 from tests.integration.install.test_install import dump
@@ -82,7 +83,9 @@ def _ancestors(path: Path) -> set[Path]:
 def as_owner(connection: Connection) -> Iterator[None]:
     """A transaction of pyrepl_owner's in a database with an empty schema pyrepl."""
     with connection.transaction():
-        roles.create_role(connection, "pyrepl_owner", roles.ROLES["pyrepl_owner"])
+        roles.create_role(
+            connection, "pyrepl_owner", schema_roles.ROLES["pyrepl_owner"]
+        )
         connection.execute(
             "CREATE SCHEMA IF NOT EXISTS pyrepl AUTHORIZATION pyrepl_owner"
         )
@@ -167,7 +170,7 @@ def schema_of(dsn: str) -> list[str]:
 def test_a_course_has_all_migrations_of_its_side(platform: Platform) -> None:
     course = platform.course("c")
     assert migrate.pending(course.connection, "course") == []
-    assert prepare.binding(course.connection) is not None
+    assert binding.binding(course.connection) is not None
 
 
 def test_a_migration_of_a_newer_program_is_named(platform: Platform) -> None:

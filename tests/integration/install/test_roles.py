@@ -12,11 +12,12 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege, UndefinedObject
 
+from pyreplctl.core import databases
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import value
 from pyreplctl.core.errors import DatabaseError
-from pyreplctl.courses import state
-from pyreplctl.delivery import status
+from pyreplctl.courses import links
+from pyreplctl.delivery import status, wait
 from pyreplctl.delivery.worker import Worker
 from pyreplctl.install.portal import install
 from pyreplctl.verify import data, repair_data
@@ -62,7 +63,7 @@ class Deployed:
 
     @property
     def number(self) -> int:
-        return state.numbers(self.platform.connection, [])[self.course.name]
+        return databases.numbers(self.platform.connection, [])[self.course.name]
 
 
 @pytest.fixture
@@ -203,7 +204,7 @@ def test_a_monitor_sees_how_it_goes(deployed: Deployed, monitor: Connection) -> 
     assert (database.name, database.members) == (deployed.course.name, 1)
     assert status.read(monitor).unrouted > 0
     deployed.platform.deliver()
-    assert status.wait(monitor, [], None, 10).left == {}
+    assert wait.wait(monitor, [], None, 10).left == {}
 
 
 def test_a_monitor_can_verify(deployed: Deployed) -> None:
@@ -371,7 +372,7 @@ def test_no_log_and_no_command_shows_a_password(
     secrets = [talkative.password, mapping(platform)[1]]
     platform.member(1, "c")
     platform.deliver()
-    state.rotate_password(platform.connection, course.name, course.dsn)
+    links.rotate_password(platform.connection, course.name, course.dsn)
     secrets.append(mapping(platform)[1])
     assert len({*secrets}) == 3
     platform.session(autocommit=True).execute("SELECT 'the session is new'")

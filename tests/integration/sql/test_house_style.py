@@ -11,10 +11,8 @@ from pglast import parse_plpgsql, parse_sql
 from psycopg import sql
 
 from pyreplctl.core.config import Config
-from pyreplctl.core.db import LOCK_CLASS
-from pyreplctl.courses import prepare
-from pyreplctl.install import portal
-from pyreplctl.schema import contracts, guard
+from pyreplctl.core.locks import LOCK_CLASS
+from pyreplctl.schema import contracts, course_objects, guard, portal_objects
 from pyreplctl.schema.contracts import columns_of
 from pyreplctl.schema.objects import Object
 from pyreplctl.schema.sql_files import root
@@ -176,15 +174,19 @@ def test_every_rendered_text_parses(platform: Platform) -> None:
 def rendered_portal(platform: Platform) -> list[Object]:
     config = Config()
     contract = contracts.offered(platform.connection, config)
-    items = portal.planned_objects(platform.connection, config, contract)
-    return items + portal.database_objects(platform.connection, config, contract, 1)
+    items = portal_objects.planned_objects(platform.connection, config, contract)
+    return items + portal_objects.database_objects(
+        platform.connection, config, contract, 1
+    )
 
 
 def rendered_course(platform: Platform) -> list[Object]:
     contract = contracts.offered(platform.connection, Config())
     blank = sql.SQL("username = ''")
     server = platform.connection.info.server_version
-    items = prepare.wanted_objects(Config(), contract, "pyrepl_owner", blank, server)
+    items = course_objects.wanted_objects(
+        Config(), contract, "pyrepl_owner", blank, server
+    )
     return items + guard.triggers(Config())
 
 

@@ -7,8 +7,8 @@ from typing import LiteralString
 
 import pytest
 
+from pyreplctl.core import databases
 from pyreplctl.core.db import value
-from pyreplctl.courses import state
 from pyreplctl.sandbox.embedded import Cluster
 from tests.support.platform import Connection, Course, Platform
 from tests.support.polling import until
@@ -107,7 +107,7 @@ def test_a_push_is_three_remote_statements(
 def deliver(session: Connection) -> None:
     """Route, and deliver once to the only course database."""
     session.execute("SELECT pyrepl.route()")
-    (number,) = state.numbers(session, []).values()
+    (number,) = databases.numbers(session, []).values()
     row = session.execute("SELECT outcome FROM pyrepl.deliver(%s)", (number,))
     assert row.fetchone() == ("delivered",)
 

@@ -7,7 +7,7 @@ import pytest
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from pyreplctl.core.config import Config
-from pyreplctl.core.db import LOCK_CLASS
+from pyreplctl.core.locks import LOCK_CLASS
 from pyreplctl.verify import data, digests
 from pyreplctl.verify.data import Result
 from pyreplctl.verify.digests import Range, Sides

@@ -1,0 +1,60 @@
+"""Course databases by name and number, and their queues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from pyreplctl.core.db import Connection, fetch
+from pyreplctl.core.errors import UsageError
+from pyreplctl.core.locks import LOCK_CLASS
+
+
+def numbers(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """Return the numbers of databases by name, all if none is named.
+
+    Raises `UsageError` for a name that is not registered.
+    """
+    rows = fetch(connection, "SELECT name, id FROM pyrepl.databases()")
+    known = {row["name"]: row["id"] for row in rows}
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(
+            f"no course database is named {', '.join(unknown)}",
+            hint=f"There are: {', '.join(known) or 'none'}.",
+        )
+    return {name: known[name] for name in names} if names else known
+
+
+@contextmanager
+def delivery_stopped(connection: Connection, number: int) -> Iterator[None]:
+    """Open a transaction in which nobody delivers to this database."""
+    with connection.transaction():
+        connection.execute("SET LOCAL lock_timeout = '90s'")
+        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, number))
+        connection.execute("SET LOCAL ROLE pyrepl_owner")
+        yield
+
+
+def backfill_courses(connection: Connection, number: int, keys: Sequence[str]) -> None:
+    """Let route queue everybody enrolled in these courses, in its own snapshot."""
+    connection.execute(
+        "INSERT INTO pyrepl.change (database_id, courses, priority) VALUES (%s, %s, 1)",
+        (number, list(keys)),
+    )
+
+
+def backfill(
+    connection: Connection, chosen: Sequence[int], users: Sequence[int] | None = None
+) -> None:
+    """Let route queue the dossiers of all members again, or of some users."""
+    connection.execute(
+        "INSERT INTO pyrepl.change (database_id, users, priority)"
+        " SELECT n, %s::bigint[], 1 FROM unnest(%s::integer[]) n",
+        (list(users) if users is not None else None, list(chosen)),
+    )
+    if users is None:
+        connection.execute(
+            "UPDATE pyrepl.database SET state = 'backfilling'"
+            " WHERE id = ANY (%s) AND state = 'active'",
+            (list(chosen),),
+        )

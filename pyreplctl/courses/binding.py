@@ -1,0 +1,77 @@
+"""To which portal a course database is bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyreplctl.core.config import Guard
+from pyreplctl.core.db import Connection, fetch, value
+from pyreplctl.core.errors import NotSuitable
+
+
+@dataclass(frozen=True)
+class Binding:
+    """To which portal a course database is bound, and as what."""
+
+    portal: str
+    database_id: int
+    link_role: str
+
+
+def binding(course: Connection) -> Binding | None:
+    """Return the binding of a course database, or None if it has none."""
+    if value(course, "SELECT to_regclass('pyrepl.binding') IS NULL"):
+        return None
+    rows = fetch(course, "SELECT portal, database_id, link_role FROM pyrepl.binding")
+    return Binding(**rows[0]) if rows else None
+
+
+def check_bound(held: Binding | None, identity: str, number: int, name: str) -> None:
+    """Refuse a course database that is not the one the portal has as `number`."""
+    if held and held.portal == identity and held.database_id == number:
+        return
+    what = f"is bound to portal {held.portal}" if held else "is not bound to a portal"
+    raise NotSuitable(
+        f"{name} {what}, not to this one ({identity})",
+        hint="If this portal is the one that should write it, run"
+        f' "pyreplctl course refresh --rebind {name}".',
+    )
+
+
+def bind(
+    course: Connection,
+    identity: str,
+    number: int,
+    role: str,
+    fingerprint: str,
+    tag: object,
+    mode: Guard,
+) -> None:
+    """Bind a course database to a portal and begin a new chain at `tag`."""
+    course.execute(
+        "INSERT INTO pyrepl.binding"
+        " (portal, database_id, link_role, fingerprint, guard)"
+        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (singleton) DO UPDATE"
+        " SET portal = excluded.portal, database_id = excluded.database_id,"
+        " link_role = excluded.link_role, fingerprint = excluded.fingerprint,"
+        " guard = excluded.guard, bound_at = now()",
+        (identity, number, role, fingerprint, mode),
+    )
+    course.execute("DELETE FROM pyrepl.chain")
+    course.execute("INSERT INTO pyrepl.chain (tag, before) VALUES (%s, %s)", (tag, tag))
+
+
+def refuse_if_taken(course: Connection, identity: str, name: str) -> None:
+    """Refuse a database that is a portal, or belongs to another portal."""
+    if value(course, "SELECT to_regclass('pyrepl.settings') IS NOT NULL"):
+        raise NotSuitable(
+            f"database {course.info.dbname} is a portal itself",
+            hint="--dsn names the course's own database, not the portal.",
+        )
+    held = binding(course)
+    if held and held.portal != identity:
+        raise NotSuitable(
+            f"database {course.info.dbname} belongs to another portal ({held.portal})",
+            hint="Unregister it there first. If that portal is gone, or this one is its"
+            f' successor, run "pyreplctl course refresh --rebind {name}" here.',
+        )

@@ -1,0 +1,183 @@
+"""The portal's links to a course database, made, repaired and given new passwords."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import sql
+
+from pyreplctl.core.databases import delivery_stopped, numbers
+from pyreplctl.core.db import Connection, fetch, parameters, value
+from pyreplctl.courses.conninfo import entered
+from pyreplctl.schema import link
+from pyreplctl.schema.link import (
+    Way,
+    foreign_tables,
+    immediate_role,
+    link_sql,
+    lost_options,
+    options_sql,
+)
+from pyreplctl.schema.objects import Change
+from pyreplctl.schema.roles import CONNECTION_LIMIT
+
+
+def rotate_password(connection: Connection, name: str, dsn: str | None = None) -> None:
+    """Give the roles of the links new passwords, at the course and in the mapping."""
+    number = numbers(connection, [name])[name]
+    with (
+        entered(connection, number, name, dsn) as course,
+        delivery_stopped(connection, number),
+    ):
+        new_passwords(connection, course, ways(connection, number))
+
+
+def mend_links(connection: Connection, number: int) -> tuple[list[Change], list[Way]]:
+    """Make again what the links of a course database have lost.
+
+    Returns what that was, and which links need a new password.
+    """
+    row = fetch(
+        connection,
+        "SELECT link, link_role, delivery FROM pyrepl.database WHERE id = %s",
+        number,
+    )[0]
+    held = ways(connection, number)
+    wanted = [Way(number, row["link_role"])]
+    if row["delivery"] == "immediate" or any(way.immediate for way in held):
+        role = link.immediate_role(row["link_role"])
+        wanted.append(Way(number, role, immediate=True))
+    changes: list[Change] = []
+    closed = []
+    for way in wanted:
+        if way in held:
+            changes += mend(connection, way)
+        else:
+            create(connection, way, parameters(row["link"]))
+            changes.append(Change(f"server {way.server}", "created"))
+        if way not in held or not has_password(connection, way):
+            closed.append(way)
+    return changes, closed
+
+
+def new_passwords(
+    connection: Connection, course: Connection, ways: Sequence[Way]
+) -> list[Change]:
+    """Give links new passwords, in the mapping and at the course."""
+    for way in ways:
+        password = new_password(connection, way)
+        set_role_password(course, way.role, password)
+    return [Change(f"password of {way.server}", "replaced") for way in ways]
+
+
+def set_role_password(course: Connection, role: str, password: str) -> None:
+    """Create the link role or change its password; only the verifier is sent."""
+    verifier = course.pgconn.encrypt_password(
+        password.encode(), role.encode(), b"scram-sha-256"
+    ).decode()
+    exists = value(course, "SELECT to_regrole(%s) IS NOT NULL", role)
+    course.execute(
+        sql.SQL("{} ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(
+            sql.SQL("ALTER" if exists else "CREATE"),
+            sql.Identifier(role),
+            sql.Literal(CONNECTION_LIMIT),
+            sql.Literal(verifier),
+        )
+    )
+
+
+def ways(portal: Connection, number: int) -> list[Way]:
+    """Return the links that there are to a course database."""
+    role: str = value(
+        portal, "SELECT link_role FROM pyrepl.database WHERE id = %s", number
+    )
+    both = [Way(number, role), Way(number, immediate_role(role), immediate=True)]
+    query = "SELECT 1 FROM pg_foreign_server WHERE srvname = %s"
+    return [way for way in both if value(portal, query, way.server)]
+
+
+def create(portal: Connection, way: Way, link: dict[str, str]) -> str:
+    """Create server, mapping and foreign tables; return the role's password."""
+    portal.execute(link_sql(way, link).encode())
+    return new_password(portal, way)
+
+
+def mend(portal: Connection, way: Way) -> list[Change]:
+    """Bring back what a link has lost but its server and its password."""
+    changes = []
+    held = server_options(portal, way)
+    if lost := lost_options(way, held):
+        portal.execute(options_sql(way, held, lost).encode())
+        changes.append(Change(f"server {way.server}", "replaced", ", ".join(lost)))
+    changes += _mend_mappings(portal, way)
+    query = "SELECT name, held FROM pyrepl.link_rows(%s) WHERE kind = 'foreign table'"
+    tables = {row["name"]: row["held"] for row in fetch(portal, query, way.server)}
+    for name, (wanted, statement) in foreign_tables(way).items():
+        found = tables.get(name)
+        if found == wanted:
+            continue
+        table = sql.Identifier("pyrepl", name)
+        portal.execute(sql.SQL("DROP FOREIGN TABLE IF EXISTS {}").format(table))
+        portal.execute(statement.encode())
+        state = "created" if found is None else "replaced"
+        changes.append(Change(f"foreign table {name}", state))
+    return changes
+
+
+def _mend_mappings(portal: Connection, way: Way) -> list[Change]:
+    server = sql.Identifier(way.server)
+    rows = fetch(
+        portal,
+        "SELECT usename::text AS name, (SELECT o.option_value FROM"
+        " pg_options_to_table(umoptions) o WHERE o.option_name = 'user') AS role"
+        " FROM pg_user_mappings WHERE srvname = %s",
+        way.server,
+    )
+    held = {row["name"]: row["role"] for row in rows}
+    changes = []
+    for name in held.keys() - {"pyrepl_owner"}:
+        whom = sql.SQL("PUBLIC") if name == "public" else sql.Identifier(name)
+        drop = sql.SQL("DROP USER MAPPING FOR {} SERVER {}")
+        portal.execute(drop.format(whom, server))
+        changes.append(Change(f"mapping of {name} at {way.server}", "dropped"))
+    if "pyrepl_owner" not in held:
+        statement = sql.SQL(
+            "CREATE USER MAPPING FOR pyrepl_owner SERVER {} OPTIONS (user {})"
+        )
+    elif held["pyrepl_owner"] != way.role:
+        statement = sql.SQL(
+            "ALTER USER MAPPING FOR pyrepl_owner SERVER {} OPTIONS (SET user {})"
+        )
+    else:
+        return changes
+    portal.execute(statement.format(server, sql.Literal(way.role)))
+    return [*changes, Change(f"mapping {way.server}", "replaced")]
+
+
+def has_password(portal: Connection, way: Way) -> bool:
+    """Tell whether the mapping of a link holds a password."""
+    return bool(
+        value(
+            portal,
+            "SELECT 1 FROM pg_user_mappings m, pg_options_to_table(m.umoptions) o"
+            " WHERE m.srvname = %s AND m.usename = 'pyrepl_owner'"
+            " AND o.option_name = 'password'",
+            way.server,
+        )
+    )
+
+
+def server_options(portal: Connection, way: Way) -> dict[str, str]:
+    """Return the options of a link's server."""
+    rows = portal.execute(
+        "SELECT o.option_name, o.option_value FROM pg_foreign_server s,"
+        " pg_options_to_table(s.srvoptions) o WHERE s.srvname = %s",
+        (way.server,),
+    )
+    return dict(rows.fetchall())
+
+
+def new_password(portal: Connection, way: Way) -> str:
+    """Give the mapping a new password and return it; no log will show it."""
+    password: str = value(portal, "SELECT pyrepl.new_link_password(%s)", way.server)
+    return password

@@ -1,0 +1,63 @@
+"""Triggers on the tables of the platform, one transaction a table."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from psycopg import sql
+
+from pyreplctl.core.db import Connection, fetch
+from pyreplctl.core.locks import Patience, under_lock_timeout
+from pyreplctl.install import objects as install_objects
+from pyreplctl.schema import objects
+from pyreplctl.schema.objects import Change, Object
+
+
+def bring_triggers(connection: Connection, item: Object, patience: Patience) -> Change:
+    """Create or replace the triggers of a table, in a transaction of their own."""
+    if (found := objects.state(connection, item)) == "current":
+        return Change(str(item), "unchanged")
+    under_lock_timeout(
+        connection,
+        item.name,
+        patience,
+        lambda: install_objects.create(connection, item),
+    )
+    if found == "missing":
+        return Change(str(item), "created")
+    return Change(str(item), "replaced", found)
+
+
+def drop_triggers(
+    connection: Connection, patience: Patience, table: str | None = None
+) -> list[Change]:
+    """Drop our triggers, of one table or of all: a transaction a table."""
+    changes = []
+    for row in fetch(
+        connection,
+        "SELECT c.oid::regclass::text AS table, array_agg(t.tgname::text) AS names"
+        " FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+        " WHERE t.tgname LIKE 'pyrepl\\_%%' AND c.relkind IN ('r', 'p')"
+        " AND NOT t.tgisinternal AND (%s::text IS NULL OR c.oid = to_regclass(%s))"
+        " GROUP BY c.oid ORDER BY 1",
+        table,
+        table,
+    ):
+        drops = sql.SQL("; ").join(
+            sql.SQL("DROP TRIGGER {} ON {}").format(
+                sql.Identifier(name), sql.SQL(row["table"])
+            )
+            for name in row["names"]
+        )
+        under_lock_timeout(
+            connection,
+            row["table"],
+            patience,
+            partial(_execute, connection, drops),
+        )
+        changes.append(Change(f"triggers {row['table']}", "dropped"))
+    return changes
+
+
+def _execute(connection: Connection, statement: sql.Composed) -> None:
+    connection.execute(statement)

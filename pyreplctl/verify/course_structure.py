@@ -1,0 +1,181 @@
+"""The structure of a course database and its links against what register makes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from pyreplctl.core.db import connect, fetch_as
+from pyreplctl.core.errors import (
+    ConnectionFailed,
+    DatabaseError,
+    Error,
+)
+from pyreplctl.schema import course_objects
+from pyreplctl.schema import link as links
+from pyreplctl.schema.contracts import Contract
+from pyreplctl.schema.link import Way
+from pyreplctl.verify import findings
+from pyreplctl.verify.findings import Item, Mend, Row
+from pyreplctl.verify.portal_structure import LINK_KINDS, Agreement, Known
+
+ANSWER_WITHIN = "30s"  # a course that is frozen must not keep us
+
+
+@dataclass
+class Looked:
+    """What was found at one course database; `error` where it could not be asked."""
+
+    items: list[Item] = field(default_factory=list)
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool | None:
+        """Whether all is well; None where that could not be seen."""
+        return verdict(self.items, self.error)
+
+
+def verdict(items: Iterable[Item], error: str | None) -> bool | None:
+    """Return whether all is well; None where that could not be seen."""
+    if any(item.state != "current" for item in items):
+        return False
+    return None if error else True
+
+
+def look_at_course(dsn: str, known: Known, number: int) -> Looked:
+    """Compare a course database and its links, as its server tells of itself."""
+    agreed = known.agreements[number]
+    refresh = Mend(f'run "pyreplctl course refresh {agreed.name}"', "refresh")
+    link = replace(refresh, step="link")
+    looked = Looked([item for way in agreed.ways for item in _link(known, way, link)])
+    mapping = f"mapping {agreed.ways[0].server}"
+    try:
+        with connect(dsn, "the portal") as connection:
+            query = f"SET statement_timeout = '{ANSWER_WITHIN}'"
+            connection.execute(query.encode())
+            rows = fetch_as(
+                Row,
+                connection,
+                "SELECT * FROM pyrepl.course_structure(%s)",
+                number,
+            )
+    except ConnectionFailed as error:
+        # In whatever language: a server names the role that it does not let in.
+        if agreed.link_role in str(error):
+            rotate = f'run "pyreplctl course rotate-password {agreed.name}"'
+            if all(i.state == "current" for i in looked.items if i.object == mapping):
+                looked.items = [i for i in looked.items if i.object != mapping]
+                wrong = Item.wrong(
+                    mapping, "edited", str(error), Mend(rotate, "password")
+                )
+                looked.items.append(wrong)
+        else:
+            looked.error = str(error)
+    except DatabaseError as error:
+        if error.sqlstate == "57014":
+            looked.error = f"no answer within {ANSWER_WITHIN}"
+        elif any(item.state != "current" for item in looked.items):
+            looked.error = str(error)  # the reason is known
+        else:
+            wrong = Item.wrong("view structure", "edited", str(error), refresh)
+            looked.items.append(wrong)
+    except Error as error:
+        looked.error = str(error)
+    else:
+        looked.items += _course(known, agreed, rows, refresh)
+    looked.items.sort()
+    return looked
+
+
+def _link(known: Known, way: Way, mend: Mend) -> list[Item]:
+    rows = {(row.kind, row.name): row for row in known.rows if row.kind in LINK_KINDS}
+    server = rows[("server", way.server)]
+    items = [findings.plain(server, mend)]
+    if server.held is not None:
+        options = dict(option.split("=", 1) for option in json.loads(server.held))
+        if lost := links.lost_options(way, options):
+            said = f"has lost {', '.join(_named(lost))}"
+            said = f"{server.problem}; {said}" if server.problem else said
+            alter = links.options_sql(way, options, lost)
+            both = replace(mend, text=f"{alter}, or {mend.text}")
+            items = [Item.wrong(f"server {way.server}", "edited", said, both)]
+    mapping = rows[("mapping", way.server)]
+    if mapping.state == "current" and mapping.held != way.role:
+        said = f"logs in as {mapping.held}, not as {way.role}"
+        items.append(Item.wrong(f"mapping {way.server}", "edited", said, mend))
+    else:
+        items.append(findings.plain(mapping, mend))
+    for name, (wanted, _) in links.foreign_tables(way).items():
+        table = rows.get(("foreign table", name))
+        what = f"foreign table {name}"
+        if table is None:
+            items.append(Item.wrong(what, "missing", "is not there", mend))
+        elif table.state == "current" and table.held != wanted:
+            items.append(Item.wrong(what, "edited", "is not as it was made", mend))
+        else:
+            items.append(findings.plain(table, mend))
+    return items
+
+
+def _named(lost: Mapping[str, str]) -> list[str]:
+    return [f"{k} ({v})" if k == "options" else k for k, v in lost.items()]
+
+
+def _course(
+    known: Known, agreed: Agreement, rows: list[Row], refresh: Mend
+) -> list[Item]:
+    contract = known.contracts[agreed.contract_id]
+    held = {
+        row.name: course_objects.UserColumn(**json.loads(row.held or "{}"))
+        for row in rows
+        if row.kind == "column"
+    }
+    server = next((int(row.held or 0) for row in rows if row.kind == "version"), 0)
+    wanted = course_objects.expected_objects(
+        known.config, contract, agreed.link_role, held, server
+    )
+    items = findings.objects(rows, wanted, refresh)
+    items += findings.tables(rows, "course", refresh)
+    items += findings.others(rows, ("schema", "role", "grant"), refresh)
+    items += [
+        findings.plain(
+            row,
+            replace(refresh, text=f"mend the table at the course, or {refresh.text}"),
+        )
+        for row in rows
+        if row.kind == "contract"
+    ]
+    return items + _bindings(known, agreed, contract, rows, refresh)
+
+
+def _bindings(
+    known: Known, agreed: Agreement, contract: Contract, rows: list[Row], refresh: Mend
+) -> list[Item]:
+    """Compare what the course is bound to with what the portal has agreed on."""
+    rebind = Mend(
+        f'if this portal is the right one, run "pyreplctl course refresh --rebind'
+        f' {agreed.name}"'
+    )
+    held = {row.name: row.held for row in rows if row.kind == "binding"}
+    if not held:
+        said = "the course is bound to nobody"
+        return [Item.wrong("binding", "missing", said, rebind)]
+    wanted = {
+        "portal": (known.row("identity").held, rebind),
+        "number": (str(agreed.id), rebind),
+        "link role": (agreed.link_role, refresh),
+        "contract": (contract.fingerprint, refresh),
+        "guard": (agreed.guard, refresh),
+    }
+    return [
+        Item(f"binding: {name}", "current")
+        if held.get(name) == text
+        else Item.wrong(
+            f"binding: {name}",
+            "edited",
+            f"is {held.get(name)} at the course, {text} on the portal",
+            mend,
+        )
+        for name, (text, mend) in wanted.items()
+    ]
