@@ -610,7 +610,7 @@ def leave_all(*_: Any) -> list[Change]:
     return []
 
 
-@pytest.mark.parametrize("step", ["_rehearse", "accounts_in_the_way", "_host"])
+@pytest.mark.parametrize("step", ["rehearse", "accounts_in_the_way", "host"])
 def test_a_registration_that_fails_late_takes_everything_back(
     cli: Cli, platform: Platform, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -628,7 +628,7 @@ def test_a_registration_killed_half_way_can_be_run_again(
     others = link_roles(course)
     with monkeypatch.context() as patch:
         # Nothing is taken back by a process that was killed.
-        patch.setattr(register, "_rehearse", fail)
+        patch.setattr(register, "rehearse", fail)
         patch.setattr(prepare, "remove", leave_all)
         assert cli("course", "register", TOY, "--dsn", course).code == 1
     left = link_roles(course) - others
