@@ -20,7 +20,7 @@ from pyreplctl.courses import refresh as refreshing
 from pyreplctl.courses import unregister as courses_unregister
 from pyreplctl.delivery import status
 from pyreplctl.install import installed
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.verify import data as verification
 
 T = TypeVar("T")
@@ -217,7 +217,7 @@ def refresh(
     return 1 if len(done) < len(chosen) else 0
 
 
-def _some(changes: dict[str, list[Change]]) -> list[str]:
+def _some(changes: dict[str, list[ObjectChange]]) -> list[str]:
     """Return the names of databases of which something was changed."""
     return [name for name, made in changes.items() if made]
 
@@ -243,7 +243,7 @@ def _verified(config: Config, name: str) -> str:
     if not found.ok:
         raise NotDelivered(
             f"bound anew, but {found.error or 'the database still differs'}",
-            hint=f'"pyreplctl verify {name}" shows it, and --repair mends it.',
+            hint=f'"pyreplctl verify {name}" shows it, and --repair ends it.',
         )
     return f"{count(found.users, 'user')} verified"
 

@@ -11,7 +11,7 @@ from pyreplctl.cli.output import SETTINGS, count, data, table, talk
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import NotDelivered, UsageError
 from pyreplctl.delivery import dead_letters
-from pyreplctl.delivery.dead_letters import Letter, Retried
+from pyreplctl.delivery.dead_letters import DeadLetter, Retried
 from pyreplctl.install import installed
 
 app = click.Group(
@@ -127,7 +127,7 @@ def discard(numbers: tuple[int, ...], every: bool) -> None:
 
 def _chosen(
     connection: Connection, numbers: Sequence[int], every: bool
-) -> list[Letter]:
+) -> list[DeadLetter]:
     if bool(numbers) == every:
         raise UsageError(
             "numbers and --all exclude each other" if every else "no letter named",
@@ -138,7 +138,7 @@ def _chosen(
     return dead_letters.dead(connection)
 
 
-def _name(letter: Letter) -> str:
+def _name(letter: DeadLetter) -> str:
     return f"{letter.id}: user {letter.user_id} at {letter.database}"
 
 

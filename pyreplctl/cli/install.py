@@ -17,7 +17,7 @@ from pyreplctl.core.errors import Error, UsageError
 from pyreplctl.courses import unregister
 from pyreplctl.delivery import pg_cron
 from pyreplctl.install import installed, portal, removal, script
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 
 
 @click.command()
@@ -115,7 +115,7 @@ def uninstall(yes: bool) -> int:
     return 1 if failed else 0
 
 
-def _unschedule(connection: Connection, dsn: str) -> list[Change]:
+def _unschedule(connection: Connection, dsn: str) -> list[ObjectChange]:
     try:
         return pg_cron.unschedule(connection, dsn)
     except Error as error:
@@ -163,6 +163,6 @@ def show_sql(side: str) -> None:
     data({"sql": text}, [text])
 
 
-def _line(change: Change) -> str:
+def _line(change: ObjectChange) -> str:
     detail = f" ({change.detail})" if change.detail else ""
     return f"{change.state:<10} {change.object}{detail}"

@@ -10,7 +10,7 @@ from pyreplctl.core.db import connect
 from pyreplctl.core.errors import UsageError
 from pyreplctl.delivery import pg_cron
 from pyreplctl.install import installed
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 
 
 @click.command()
@@ -66,5 +66,5 @@ def unschedule() -> None:
         talk("nothing was scheduled")
 
 
-def _show(changes: list[Change]) -> None:
+def _show(changes: list[ObjectChange]) -> None:
     data(changes, [f"{change.state} {change.object}" for change in changes])

@@ -9,7 +9,7 @@ import click
 from pyreplctl.cli import verify_output
 from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.output import SETTINGS, data, talk
-from pyreplctl.cli.verify_options import Asked
+from pyreplctl.cli.verify_options import VerifyOptions
 from pyreplctl.core import config as configuration
 from pyreplctl.core import databases
 from pyreplctl.core.config import Config
@@ -124,10 +124,10 @@ def verify(
 
     Structure: every object is there, enabled and as it was installed. Data: every
     course database holds what the portal says, and no more; what waits to be delivered
-    is no difference. Exit code 0: all is well. 3: a difference, or something to mend.
+    is no difference. Exit code 0: all is well. 3: a difference, or something to repair.
     1: a database could not be looked at.
     """
-    asked = Asked(
+    options = VerifyOptions(
         names=list(names),
         structure=structure,
         data=only_data,
@@ -141,13 +141,13 @@ def verify(
         history=show_history,
         self_test=self_test,
     )
-    asked.check()
+    options.check()
     if self_test:
         return _self_test()
     config = SETTINGS.config()
     dsn = SETTINGS.dsn(config)
     if show_history:
-        return _show_history(dsn, asked.names)
+        return _show_history(dsn, options.names)
     looking = Looking(
         structure=structure or not only_data,
         data=only_data or not structure,
@@ -157,10 +157,10 @@ def verify(
         resume=resume,
     )
     if resume:
-        _say_where(dsn, asked.names)
-    found = _found(dsn, config, looking, asked)
+        _say_where(dsn, options.names)
+    found = _found(dsn, config, looking, options)
     verify_output.show(found, _values(dsn, config, found) if show_values else {})
-    if found.mends and not repair:
+    if found.remedies and not repair:
         talk('"pyreplctl verify --repair --dry-run" shows what a repair would do')
     _write(dsn, found, html, junit)
     return {True: 0, False: 3, None: 1}[found.ok]
@@ -185,17 +185,17 @@ def _say_where(dsn: str, names: list[str]) -> None:
         talk("no verification was interrupted: all is looked at")
 
 
-def _found(dsn: str, config: Config, looking: Looking, asked: Asked) -> Run:
+def _found(dsn: str, config: Config, looking: Looking, options: VerifyOptions) -> Run:
     """Look; with --repair say the plan, do it, and look again."""
-    if not asked.repair:
-        return _keep(dsn, run.look(dsn, config, asked.names, looking))
+    if not options.repair:
+        return _keep(dsn, run.look(dsn, config, options.names, looking))
     from pyreplctl.cli import verify_repair  # here, as looking alone should start fast
 
-    if not asked.dry_run:
+    if not options.dry_run:
         verify_repair.require_rights(dsn)
-    found = _keep(dsn, run.look(dsn, config, asked.names, looking))
-    if verify_repair.carry_out(dsn, found, asked):
-        again = run.look_again(dsn, config, asked.names, found, looking)
+    found = _keep(dsn, run.look(dsn, config, options.names, looking))
+    if verify_repair.carry_out(dsn, found, options):
+        again = run.look_again(dsn, config, options.names, found, looking)
         found = _keep(dsn, again)
     return found
 

@@ -10,7 +10,7 @@ from pyreplctl.core.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Asked:
+class VerifyOptions:
     """What was asked for, to see whether it goes together."""
 
     names: list[str]

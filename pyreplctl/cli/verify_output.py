@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pyreplctl.cli.output import SETTINGS, count, prose, table, talk
 from pyreplctl.verify import run
 from pyreplctl.verify.data import Difference
-from pyreplctl.verify.findings import Item
+from pyreplctl.verify.findings import Finding
 from pyreplctl.verify.history import Past
 from pyreplctl.verify.run import Database, Run
 
@@ -39,7 +39,7 @@ def show(found: Run, shown: Shown) -> None:
     ]
     table(
         _document(found, shown),
-        ("name", "verdict", "to mend", *columns),
+        ("name", "verdict", "to repair", *columns),
         rows,
         rare={"former": (0, None), "pending": (0, None)},
     )
@@ -71,7 +71,7 @@ def lines(found: Run, shown: Shown) -> list[str]:
     return [*told, _counted(items)] if items else told
 
 
-def _counted(items: list[Item]) -> str:
+def _counted(items: list[Finding]) -> str:
     """Say how many objects there are of each state."""
     states = [item.state for item in items]
     if set(states) == {"current"}:
@@ -80,7 +80,7 @@ def _counted(items: list[Item]) -> str:
     return f"{count(len(items), 'object')}: {', '.join(counts)}"
 
 
-def _line(place: str, item: Item) -> str:
+def _line(place: str, item: Finding) -> str:
     return f"{place}: {item.object}: {item.state}: {item.detail}"
 
 
@@ -149,7 +149,7 @@ def show_past(past: list[Past], names: Sequence[str]) -> None:
     groups = [[each] for each in chosen] if names else [*by_run.values()]
     table(
         chosen,
-        ("at", "name" if names else "not well", "verdict", "to mend", *numbers, "by"),
+        ("at", "name" if names else "not well", "verdict", "to repair", *numbers, "by"),
         [
             (
                 f"{group[0].at:%Y-%m-%d %H:%M:%S}",

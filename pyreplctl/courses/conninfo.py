@@ -10,7 +10,7 @@ from pyreplctl.core.errors import UsageError
 
 
 @contextmanager
-def entered(
+def connect_course(
     connection: Connection, number: int, name: str, dsn: str | None
 ) -> Iterator[Connection]:
     """Connect to a course database by a new way in, or by the one that was kept."""

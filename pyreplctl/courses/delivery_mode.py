@@ -20,8 +20,8 @@ from pyreplctl.core.errors import Error, NotSuitable
 from pyreplctl.courses import binding, conninfo, links
 from pyreplctl.install import installed, objects
 from pyreplctl.schema import contracts, link, portal_objects
-from pyreplctl.schema.link import Way
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.link import Link
+from pyreplctl.schema.objects import ObjectChange
 
 
 def check_portal(connection: Connection) -> None:
@@ -41,7 +41,7 @@ def set_delivery(
     name: str,
     mode: Mode,
     dsn: str | None = None,
-) -> list[Change]:
+) -> list[ObjectChange]:
     """Switch a course database to queued or immediate delivery; return what changed.
 
     The first time, immediate delivery gets a link of its own, with a role of its own at
@@ -55,7 +55,7 @@ def set_delivery(
     if mode == "queued":
         with databases.delivery_stopped(connection, number):
             _switch(connection, number, mode)
-        return [Change("delivery", "replaced", mode)]
+        return [ObjectChange("delivery", "replaced", mode)]
     check_portal(connection)
     with connect(conninfo.administrator(connection, number, dsn), name) as course:
         held = binding.binding(course)
@@ -63,7 +63,7 @@ def set_delivery(
         with databases.delivery_stopped(connection, number):
             _link(connection, course, config, number)
             _switch(connection, number, mode)
-    return [Change("delivery", "replaced", mode)]
+    return [ObjectChange("delivery", "replaced", mode)]
 
 
 def _switch(connection: Connection, number: int, mode: Mode) -> None:
@@ -89,7 +89,7 @@ def _link(
         "SELECT link, link_role, contract_id FROM pyrepl.database WHERE id = %s",
         number,
     )[0]
-    way = Way(number, link.immediate_role(row["link_role"]), immediate=True)
+    way = Link(number, link.immediate_role(row["link_role"]), immediate=True)
     is_new = way not in links.ways(connection, number)
     try:
         if is_new:
@@ -97,7 +97,7 @@ def _link(
             _create_role(course, way.role, row["link_role"], password)
         contract = contracts.stored(connection, row["contract_id"])
         wanted = portal_objects.database_objects(connection, config, contract, number)
-        objects.bring(connection, wanted)
+        objects.apply(connection, wanted)
         with driver_errors("a trial push"):
             connection.execute("SELECT pyrepl.rehearse(%s, true)", (number,))
     except BaseException:

@@ -8,17 +8,17 @@ from psycopg import sql
 
 from pyreplctl.core.databases import delivery_stopped, numbers
 from pyreplctl.core.db import Connection, fetch, parameters, value
-from pyreplctl.courses.conninfo import entered
+from pyreplctl.courses.conninfo import connect_course
 from pyreplctl.schema import link
 from pyreplctl.schema.link import (
-    Way,
+    Link,
     foreign_tables,
     immediate_role,
     link_sql,
     lost_options,
     options_sql,
 )
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.schema.roles import CONNECTION_LIMIT
 
 
@@ -26,13 +26,15 @@ def rotate_password(connection: Connection, name: str, dsn: str | None = None) -
     """Give the roles of the links new passwords, at the course and in the mapping."""
     number = numbers(connection, [name])[name]
     with (
-        entered(connection, number, name, dsn) as course,
+        connect_course(connection, number, name, dsn) as course,
         delivery_stopped(connection, number),
     ):
         new_passwords(connection, course, ways(connection, number))
 
 
-def mend_links(connection: Connection, number: int) -> tuple[list[Change], list[Way]]:
+def repair_links(
+    connection: Connection, number: int
+) -> tuple[list[ObjectChange], list[Link]]:
     """Make again what the links of a course database have lost.
 
     Returns what that was, and which links need a new password.
@@ -43,31 +45,31 @@ def mend_links(connection: Connection, number: int) -> tuple[list[Change], list[
         number,
     )[0]
     held = ways(connection, number)
-    wanted = [Way(number, row["link_role"])]
+    wanted = [Link(number, row["link_role"])]
     if row["delivery"] == "immediate" or any(way.immediate for way in held):
         role = link.immediate_role(row["link_role"])
-        wanted.append(Way(number, role, immediate=True))
-    changes: list[Change] = []
+        wanted.append(Link(number, role, immediate=True))
+    changes: list[ObjectChange] = []
     closed = []
     for way in wanted:
         if way in held:
-            changes += mend(connection, way)
+            changes += repair(connection, way)
         else:
             create(connection, way, parameters(row["link"]))
-            changes.append(Change(f"server {way.server}", "created"))
+            changes.append(ObjectChange(f"server {way.server}", "created"))
         if way not in held or not has_password(connection, way):
             closed.append(way)
     return changes, closed
 
 
 def new_passwords(
-    connection: Connection, course: Connection, ways: Sequence[Way]
-) -> list[Change]:
+    connection: Connection, course: Connection, ways: Sequence[Link]
+) -> list[ObjectChange]:
     """Give links new passwords, in the mapping and at the course."""
     for way in ways:
         password = new_password(connection, way)
         set_role_password(course, way.role, password)
-    return [Change(f"password of {way.server}", "replaced") for way in ways]
+    return [ObjectChange(f"password of {way.server}", "replaced") for way in ways]
 
 
 def set_role_password(course: Connection, role: str, password: str) -> None:
@@ -86,30 +88,32 @@ def set_role_password(course: Connection, role: str, password: str) -> None:
     )
 
 
-def ways(portal: Connection, number: int) -> list[Way]:
+def ways(portal: Connection, number: int) -> list[Link]:
     """Return the links that there are to a course database."""
     role: str = value(
         portal, "SELECT link_role FROM pyrepl.database WHERE id = %s", number
     )
-    both = [Way(number, role), Way(number, immediate_role(role), immediate=True)]
+    both = [Link(number, role), Link(number, immediate_role(role), immediate=True)]
     query = "SELECT 1 FROM pg_foreign_server WHERE srvname = %s"
     return [way for way in both if value(portal, query, way.server)]
 
 
-def create(portal: Connection, way: Way, link: dict[str, str]) -> str:
+def create(portal: Connection, way: Link, link: dict[str, str]) -> str:
     """Create server, mapping and foreign tables; return the role's password."""
     portal.execute(link_sql(way, link).encode())
     return new_password(portal, way)
 
 
-def mend(portal: Connection, way: Way) -> list[Change]:
+def repair(portal: Connection, way: Link) -> list[ObjectChange]:
     """Bring back what a link has lost but its server and its password."""
     changes = []
     held = server_options(portal, way)
     if lost := lost_options(way, held):
         portal.execute(options_sql(way, held, lost).encode())
-        changes.append(Change(f"server {way.server}", "replaced", ", ".join(lost)))
-    changes += _mend_mappings(portal, way)
+        changes.append(
+            ObjectChange(f"server {way.server}", "replaced", ", ".join(lost))
+        )
+    changes += _repair_mappings(portal, way)
     query = "SELECT name, held FROM pyrepl.link_rows(%s) WHERE kind = 'foreign table'"
     tables = {row["name"]: row["held"] for row in fetch(portal, query, way.server)}
     for name, (wanted, statement) in foreign_tables(way).items():
@@ -120,11 +124,11 @@ def mend(portal: Connection, way: Way) -> list[Change]:
         portal.execute(sql.SQL("DROP FOREIGN TABLE IF EXISTS {}").format(table))
         portal.execute(statement.encode())
         state = "created" if found is None else "replaced"
-        changes.append(Change(f"foreign table {name}", state))
+        changes.append(ObjectChange(f"foreign table {name}", state))
     return changes
 
 
-def _mend_mappings(portal: Connection, way: Way) -> list[Change]:
+def _repair_mappings(portal: Connection, way: Link) -> list[ObjectChange]:
     server = sql.Identifier(way.server)
     rows = fetch(
         portal,
@@ -139,7 +143,7 @@ def _mend_mappings(portal: Connection, way: Way) -> list[Change]:
         whom = sql.SQL("PUBLIC") if name == "public" else sql.Identifier(name)
         drop = sql.SQL("DROP USER MAPPING FOR {} SERVER {}")
         portal.execute(drop.format(whom, server))
-        changes.append(Change(f"mapping of {name} at {way.server}", "dropped"))
+        changes.append(ObjectChange(f"mapping of {name} at {way.server}", "dropped"))
     if "pyrepl_owner" not in held:
         statement = sql.SQL(
             "CREATE USER MAPPING FOR pyrepl_owner SERVER {} OPTIONS (user {})"
@@ -151,10 +155,10 @@ def _mend_mappings(portal: Connection, way: Way) -> list[Change]:
     else:
         return changes
     portal.execute(statement.format(server, sql.Literal(way.role)))
-    return [*changes, Change(f"mapping {way.server}", "replaced")]
+    return [*changes, ObjectChange(f"mapping {way.server}", "replaced")]
 
 
-def has_password(portal: Connection, way: Way) -> bool:
+def has_password(portal: Connection, way: Link) -> bool:
     """Tell whether the mapping of a link holds a password."""
     return bool(
         value(
@@ -167,7 +171,7 @@ def has_password(portal: Connection, way: Way) -> bool:
     )
 
 
-def server_options(portal: Connection, way: Way) -> dict[str, str]:
+def server_options(portal: Connection, way: Link) -> dict[str, str]:
     """Return the options of a link's server."""
     rows = portal.execute(
         "SELECT o.option_name, o.option_value FROM pg_foreign_server s,"
@@ -177,7 +181,7 @@ def server_options(portal: Connection, way: Way) -> dict[str, str]:
     return dict(rows.fetchall())
 
 
-def new_password(portal: Connection, way: Way) -> str:
+def new_password(portal: Connection, way: Link) -> str:
     """Give the mapping a new password and return it; no log will show it."""
     password: str = value(portal, "SELECT pyrepl.new_link_password(%s)", way.server)
     return password

@@ -65,7 +65,7 @@ _WIDER = {
 def check_course(
     connection: Connection, portal: Connection, config: Config, contract: Contract
 ) -> list[tuple[Any, ...]]:
-    """Refuse a course database that cannot keep the contract, saying what mends it.
+    """Refuse a course database that cannot keep the contract, saying what repairs it.
 
     Returns the rows of the course's pyrepl.contract_column: part, position, table,
     column, type in the contract, type at the course.
@@ -74,17 +74,17 @@ def check_course(
     _check_encodings(connection, portal)
     _check_ownership(connection, contract.tables)
     problems: list[str] = []
-    mends: list[str] = []
+    remedies: list[str] = []
     agreed = []
     for part, table in zip(PARTS, contract.tables, strict=True):
         held = held_columns(connection, config, part, "the course")
         full = {c.name: c for c in contracts.columns_of(portal, table)}
         for position, column in enumerate(contract.part(part), 1):
             offered = full.get(column.name, column)
-            problem, mend = _compare(table, held.get(column.name), offered)
+            problem, remedy = _compare(table, held.get(column.name), offered)
             if problem:
                 problems.append(problem)
-                mends.append(mend)
+                remedies.append(remedy)
             else:
                 local = held[column.name].type
                 row = (part, position, table, column.name, column.type, local)
@@ -95,18 +95,18 @@ def check_course(
                 continue
             if own.not_null and not own.has_default and not own.generated:
                 problems.append(f"{table}.{own.name} is NOT NULL and has no default")
-                mends.append(
+                remedies.append(
                     f"ALTER TABLE {quoted(table)} ALTER COLUMN"
                     f" {quoted(own.name)} SET DEFAULT {_some_default(own)};"
                 )
-        for problem, mend in missing_indexes(connection, config, part, "the course"):
+        for problem, remedy in missing_indexes(connection, config, part, "the course"):
             problems.append(problem)
-            mends.append(mend)
+            remedies.append(remedy)
     if problems:
         raise NotSuitable(
             "the course's tables do not take the portal's rows\n  "
             + "\n  ".join(problems),
-            hint="At the course run\n  " + "\n  ".join(mends),
+            hint="At the course run\n  " + "\n  ".join(remedies),
         )
     return agreed
 
@@ -137,7 +137,7 @@ def sequences_in_reach(course: Connection, config: Config) -> list[str]:
     A course that makes accounts of its own takes ids from its own sequence, and the
     portal from another: half of the integers for each, so that they never meet.
     """
-    mends = []
+    remedies = []
     for part, table in zip(PARTS, contracts.table_names(config), strict=True):
         key = getattr(config.tables, part).key
         name = value(course, "SELECT pg_get_serial_sequence(%s, %s)", table, key)
@@ -146,8 +146,8 @@ def sequences_in_reach(course: Connection, config: Config) -> list[str]:
         # pg_sequences does not tell of a RESTART that no nextval() has followed.
         following = value(course, f"SELECT last_value FROM {name}".encode())
         if following < COURSE_IDS:
-            mends.append(f"ALTER SEQUENCE {name} RESTART WITH {COURSE_IDS};")
-    return mends
+            remedies.append(f"ALTER SEQUENCE {name} RESTART WITH {COURSE_IDS};")
+    return remedies
 
 
 def cascades(course: Connection, config: Config) -> list[str]:

@@ -15,7 +15,7 @@ from pyreplctl.install import roles as rights
 from pyreplctl.schema import contracts, objects, roles
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.course_objects import blank_of, user_columns, wanted_objects
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 
 
 def prepare(
@@ -24,20 +24,20 @@ def prepare(
     contract: Contract,
     agreed: Sequence[tuple[Any, ...]],
     role: str,
-) -> list[Change]:
+) -> list[ObjectChange]:
     """Bring schema, rights, tables and functions up to date in the open transaction.
 
-    All but the guard's triggers, for which `guard.bring` takes transactions of its own.
+    All but the guard's triggers, for which `guard.apply` takes transactions of its own.
     `agreed` is what `preflight.check_course` returned. The link role must exist.
     """
     rights.create_role(course, "pyrepl_owner", roles.ROLES["pyrepl_owner"])
     if value(course, "SELECT to_regnamespace('pyrepl') IS NULL"):
         course.execute("CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner")
-    changes = rights.mend(course, "course", _roles(course, role))
+    changes = rights.repair(course, "course", _roles(course, role))
     _grants(course, config, role)
     blank = blank_of(config, contract, user_columns(course, config))
     course.execute("SET LOCAL ROLE pyrepl_owner")
-    changes += migrations.bring_migrations(course, "course")
+    changes += migrations.apply_pending(course, "course")
     course.execute("DELETE FROM pyrepl.contract_column")
     with course.cursor() as cursor:
         cursor.executemany(
@@ -47,10 +47,10 @@ def prepare(
         )
     server = course.info.server_version
     wanted = wanted_objects(config, contract, role, blank, server)
-    changes += install_objects.bring(course, wanted)
+    changes += install_objects.apply(course, wanted)
     for item in objects.orphans(course, wanted, "function", "view", "type"):
         install_objects.drop(course, item)
-        changes.append(Change(str(item), "dropped"))
+        changes.append(ObjectChange(str(item), "dropped"))
     course.execute("RESET ROLE")
     return changes
 

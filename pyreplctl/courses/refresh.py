@@ -13,7 +13,7 @@ from pyreplctl.courses import binding, conninfo, guard, links, prepare
 from pyreplctl.courses import preflight as courses_preflight
 from pyreplctl.install import installed, objects, preflight
 from pyreplctl.schema.contracts import Contract
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 
 
 def refresh(
@@ -24,7 +24,7 @@ def refresh(
     *,
     rebind: bool = False,
     patience: locks.Patience | None = None,
-) -> list[Change]:
+) -> list[ObjectChange]:
     """Bring a course database to the present contract and code; return the changes.
 
     A new contract is followed by a backfill. With `rebind` the database is bound to
@@ -37,7 +37,7 @@ def refresh(
     number = databases.numbers(connection, [name])[name]
     with (
         locks.install_lock(connection, shared=True),
-        conninfo.entered(connection, number, name, dsn) as course,
+        conninfo.connect_course(connection, number, name, dsn) as course,
     ):
         agreed = courses_preflight.check_course(course, connection, config, contract)
         identity = installed.identity(connection)
@@ -55,7 +55,7 @@ def refresh(
                 )
         # Last: who holds a table for long keeps only these from being brought.
         with driver_errors("the course database"):
-            changes += guard.bring(course, config, patience)
+            changes += guard.apply(course, config, patience)
     return [change for change in changes if change.state != "unchanged"]
 
 
@@ -68,7 +68,7 @@ def _refresh_both(
     agreed: list[tuple[Any, ...]],
     *,
     rebind: bool,
-) -> list[Change]:
+) -> list[ObjectChange]:
     row = fetch(
         connection,
         "SELECT c.fingerprint, d.link_role, d.guard FROM pyrepl.database d"
@@ -85,7 +85,7 @@ def _refresh_both(
             "UPDATE pyrepl.binding SET guard = %s WHERE guard <> %s RETURNING guard",
             (row["guard"], row["guard"]),
         ).fetchone():
-            changes.append(Change("guard", "replaced"))
+            changes.append(ObjectChange("guard", "replaced"))
         if rebind:
             tag = uuid4()
             identity = installed.identity(connection)
@@ -100,7 +100,7 @@ def _refresh_both(
                 "INSERT INTO pyrepl.chain (database_id, tag) VALUES (%s, %s)",
                 (number, tag),
             )
-            changes.append(Change("binding", "replaced"))
+            changes.append(ObjectChange("binding", "replaced"))
     connection.execute(
         "UPDATE pyrepl.database SET contract_id = (SELECT id FROM pyrepl.contract"
         " WHERE fingerprint = %s) WHERE id = %s",
@@ -109,17 +109,17 @@ def _refresh_both(
     connection.execute(
         "UPDATE pyrepl.health SET retry_at = NULL WHERE database_id = %s", (number,)
     )
-    mended, closed = links.mend_links(connection, number)
+    repaired, closed = links.repair_links(connection, number)
     with driver_errors("the course database"):
-        changes += mended + links.new_passwords(connection, course, closed)
+        changes += repaired + links.new_passwords(connection, course, closed)
     # Also those that all share: the former contract may have been the last of its kind.
     # By one refresh after the other: two cannot replace a function at once.
     connection.execute(
         "SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, REFRESH_LOCK)
     )
-    changes += objects.bring_objects(connection, config, contract, number)
+    changes += objects.apply_portal_objects(connection, config, contract, number)
     if changed or rebind:
-        changes.append(Change(f"contract {contract.short}", "replaced"))
+        changes.append(ObjectChange(f"contract {contract.short}", "replaced"))
         databases.backfill(connection, [number])
     if rebind:
         rows = fetch(course, "SELECT user_id FROM pyrepl.copy WHERE NOT erased")

@@ -35,13 +35,13 @@ from pyreplctl.courses import preflight as courses_preflight
 from pyreplctl.courses.hosting import host, refuse_hosted_elsewhere, without_anybody
 from pyreplctl.courses.preflight import own_triggers, refuse_the_portal
 from pyreplctl.courses.request import Request
-from pyreplctl.courses.trial import AccountsInTheWay, accounts_in_the_way, rehearse
+from pyreplctl.courses.trial import AccountsInTheWay, accounts_in_the_way, trial_push
 from pyreplctl.install import installed, objects, preflight
 from pyreplctl.schema import link as links
 from pyreplctl.schema import portal_objects
 from pyreplctl.schema.contracts import Contract
-from pyreplctl.schema.link import Way
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.link import Link
+from pyreplctl.schema.objects import ObjectChange
 
 MAX_KEY = 255  # characters, as the platform's enrollment table has it
 
@@ -59,7 +59,7 @@ class Registered:
     sequences: tuple[str, ...] = ()
     cascades: tuple[str, ...] = ()
     nobody: tuple[str, ...] = ()
-    changes: list[Change] = field(default_factory=list)
+    changes: list[ObjectChange] = field(default_factory=list)
 
 
 def register(connection: Connection, config: Config, request: Request) -> Registered:
@@ -118,11 +118,11 @@ class _New:
                 self.portal.execute("SET LOCAL ROLE pyrepl_owner")
                 number, role = self._insert(link)
                 tag = uuid4()
-                password = courses_links.create(self.portal, Way(number, role), link)
+                password = courses_links.create(self.portal, Link(number, role), link)
                 changes = self._prepare_course(number, role, tag, password, agreed)
                 prepared = role
                 with driver_errors("the course database"):
-                    changes += guard.bring(self.course, self.config)
+                    changes += guard.apply(self.course, self.config)
                 return self._link(number, tag, keys, changes)
         except BaseException:
             # Only now: the trial push has locks at the course until the portal's
@@ -165,7 +165,7 @@ class _New:
         tag: object,
         password: str,
         agreed: list[tuple[Any, ...]],
-    ) -> list[Change]:
+    ) -> list[ObjectChange]:
         with driver_errors("the course database"), self.course.transaction():
             courses_links.set_role_password(self.course, role, password)
             changes = prepare.prepare(
@@ -182,21 +182,21 @@ class _New:
         number: int,
         tag: object,
         keys: list[str],
-        changes: list[Change],
+        changes: list[ObjectChange],
     ) -> Registered:
         execute = self.portal.execute
         execute("INSERT INTO pyrepl.health (database_id) VALUES (%s)", (number,))
         execute(
             "INSERT INTO pyrepl.chain (database_id, tag) VALUES (%s, %s)", (number, tag)
         )
-        objects.bring(
+        objects.apply(
             self.portal,
             portal_objects.database_objects(
                 self.portal, self.config, self.contract, number
             ),
         )
         host(self.portal, number, keys)
-        rehearse(self.portal, number)
+        trial_push(self.portal, number)
         same, others = accounts_in_the_way(self.portal, number)
         if (same or others) and not self.request.adopt:
             raise AccountsInTheWay(self.name, same, others)

@@ -37,7 +37,7 @@ def _some(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def rehearse(connection: Connection, number: int) -> None:
+def trial_push(connection: Connection, number: int) -> None:
     """Push a few dossiers and take it back; `NotSuitable` says why that fails."""
     try:
         with driver_errors("a trial push"):

@@ -8,10 +8,10 @@ from pyreplctl.core.databases import delivery_stopped, numbers
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.locks import LOCK_CLASS, ROUTER_LOCK, Patience
 from pyreplctl.courses import links
-from pyreplctl.courses.conninfo import entered
+from pyreplctl.courses.conninfo import connect_course
 from pyreplctl.install import removal, triggers
 from pyreplctl.schema import link, portal_objects
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 
 
 def unregister(
@@ -21,7 +21,7 @@ def unregister(
     *,
     purge: bool = False,
     forget: bool = False,
-) -> list[Change]:
+) -> list[ObjectChange]:
     """End replication to a database; copies stay, or are erased with `purge`.
 
     With `forget` the course database is not asked: it is gone, or out of reach.
@@ -30,9 +30,9 @@ def unregister(
     role: str = value(
         connection, "SELECT link_role FROM pyrepl.database WHERE id = %s", number
     )
-    changes: list[Change] = []
+    changes: list[ObjectChange] = []
     if not forget:
-        with entered(connection, number, name, dsn) as course:
+        with connect_course(connection, number, name, dsn) as course:
             with connection.transaction():
                 connection.execute("SET LOCAL ROLE pyrepl_owner")
                 connection.execute(
@@ -41,7 +41,7 @@ def unregister(
                 )
             with delivery_stopped(connection, number):
                 if purge:
-                    changes.append(Change(f"{_purge(course)} copies", "dropped"))
+                    changes.append(ObjectChange(f"{_purge(course)} copies", "dropped"))
                 changes += remove(course, link.roles(role))
     with delivery_stopped(connection, number):
         # route must not queue for this database any more, nor find a change gone.
@@ -63,7 +63,7 @@ def unregister(
             "UPDATE pyrepl.settings SET immediate ="
             " EXISTS (SELECT FROM pyrepl.database WHERE delivery = 'immediate')"
         )
-    return [*changes, Change(f"course database {name}", "dropped")]
+    return [*changes, ObjectChange(f"course database {name}", "dropped")]
 
 
 def _purge(course: Connection) -> int:
@@ -82,7 +82,7 @@ def _purge(course: Connection) -> int:
     return done
 
 
-def remove(course: Connection, roles: Sequence[str]) -> list[Change]:
+def remove(course: Connection, roles: Sequence[str]) -> list[ObjectChange]:
     """Remove every trace from a course database; the copies stay."""
     changes = triggers.drop_triggers(course, Patience())
     return changes + removal.drop_all(course, [*roles, "pyrepl_owner"])

@@ -13,7 +13,7 @@ from pyreplctl.delivery import batches
 
 
 @dataclass(frozen=True)
-class Letter:
+class DeadLetter:
     """A dossier that was set aside; dead when no further try is due."""
 
     id: int
@@ -33,32 +33,32 @@ class Letter:
         found = [self.hint] if self.hint else []
         if self.due_at:
             found.append("It is not dead: it will be tried again by itself.")
-        mend = (
-            "Mend the user's rows at the portal, and the dossier is tried by itself. Or"
-            f" mend at the course what refuses it: pyreplctl dead retry {self.id}"
+        remedy = (
+            "Correct the user's rows on the portal: the dossier is then tried by itself."
+            f" Or repair at the course what refuses it: pyreplctl dead retry {self.id}"
         )
         give_up = (
             f"To give it up: pyreplctl dead discard {self.id}. Verify then shows the"
             " user as drift until its next change."
         )
-        return [*found, mend, give_up]
+        return [*found, remedy, give_up]
 
 
 @dataclass(frozen=True)
 class Retried:
     """What came of a retry; `why` says what kept databases from being tried at all."""
 
-    delivered: list[Letter]
-    failed: list[Letter]
+    delivered: list[DeadLetter]
+    failed: list[DeadLetter]
     why: dict[str, list[str]]
 
 
-def dead(connection: Connection) -> list[Letter]:
+def dead(connection: Connection) -> list[DeadLetter]:
     """Return all dead letters."""
-    return fetch_as(Letter, connection, "SELECT * FROM pyrepl.dead_letters()")
+    return fetch_as(DeadLetter, connection, "SELECT * FROM pyrepl.dead_letters()")
 
 
-def named(connection: Connection, ids: Sequence[int]) -> list[Letter]:
+def named(connection: Connection, ids: Sequence[int]) -> list[DeadLetter]:
     """Return letters by number, also those that are still tried again.
 
     Raises `UsageError` that names all numbers for which there is none.
@@ -73,12 +73,12 @@ def named(connection: Connection, ids: Sequence[int]) -> list[Letter]:
     return found
 
 
-def _by_number(connection: Connection, ids: Sequence[int]) -> list[Letter]:
+def _by_number(connection: Connection, ids: Sequence[int]) -> list[DeadLetter]:
     query = "SELECT * FROM pyrepl.dead_letters(%s::bigint[])"
-    return fetch_as(Letter, connection, query, list(ids))
+    return fetch_as(DeadLetter, connection, query, list(ids))
 
 
-def retry(connection: Connection, letters: Sequence[Letter]) -> Retried:
+def retry(connection: Connection, letters: Sequence[DeadLetter]) -> Retried:
     """Try dossiers again at once, with all attempts before them; deliver.
 
     One that is not dead yet is only tried earlier than it would have been.
@@ -107,7 +107,7 @@ def retry(connection: Connection, letters: Sequence[Letter]) -> Retried:
     )
 
 
-def discard(connection: Connection, letters: Sequence[Letter]) -> list[Letter]:
+def discard(connection: Connection, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     """Give dossiers up; return those that were still there.
 
     Raises `UsageError`, with nothing changed, for one that is still tried again.
@@ -129,6 +129,6 @@ def discard(connection: Connection, letters: Sequence[Letter]) -> list[Letter]:
     return [letter for letter in letters if letter.id in gone]
 
 
-def _databases(connection: Connection, letters: Sequence[Letter]) -> dict[str, int]:
+def _databases(connection: Connection, letters: Sequence[DeadLetter]) -> dict[str, int]:
     names = dict.fromkeys(letter.database for letter in letters)
     return databases.numbers(connection, list(names)) if names else {}

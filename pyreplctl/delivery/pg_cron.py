@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from pyreplctl.core.db import Connection, connect, fetch, value, without_secrets
 from pyreplctl.core.errors import NotSuitable, UsageError
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 
 MINUTES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)  # that hours consist of
 _TIMES = {1: "* * * * *", 60: "0 * * * *"}
@@ -25,7 +25,7 @@ def job_name(connection: Connection) -> str:
 
 def schedule(
     connection: Connection, dsn: str, minutes: int = 1, role: str | None = None
-) -> list[Change]:
+) -> list[ObjectChange]:
     """Let pg_cron call pyrepl.serve; return one change, unchanged where it does.
 
     A call begins every so many minutes and lasts nearly until the next. It runs as
@@ -57,7 +57,7 @@ def schedule(
         with cron.transaction():
             held = _jobs(cron, name)
             if [{key: job[key] for key in wanted} for job in held] == [wanted]:
-                return [Change(f"pg_cron job {name}", "unchanged")]
+                return [ObjectChange(f"pg_cron job {name}", "unchanged")]
             _drop(cron, held)
             # NULL for ourselves: naming a role, even the own, is for superusers.
             other = None if role == value(cron, "SELECT current_user") else role
@@ -68,17 +68,17 @@ def schedule(
                     *(wanted["database"], other),
                 ),
             )
-    return [Change(f"pg_cron job {name}", "replaced" if held else "created")]
+    return [ObjectChange(f"pg_cron job {name}", "replaced" if held else "created")]
 
 
-def unschedule(connection: Connection, dsn: str) -> list[Change]:
+def unschedule(connection: Connection, dsn: str) -> list[ObjectChange]:
     """Remove the job; return nothing where there is none, or no pg_cron."""
     name = job_name(connection)
     with _pg_cron(connection, dsn) as cron:
         if cron is None or not (held := _jobs(cron, name)):
             return []
         _drop(cron, held)
-    return [Change(f"pg_cron job {name}", "dropped")]
+    return [ObjectChange(f"pg_cron job {name}", "dropped")]
 
 
 def logs_in(connection: Connection) -> bool:

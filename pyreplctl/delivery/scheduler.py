@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 
 
-class Turns:
+class Scheduler:
     """Databases by number, in the order of the times from which each may have its turn.
 
     A database is in one pair of hands at a time. One that is asked for meanwhile gets

@@ -77,14 +77,14 @@ class Status:
                     ' "pyreplctl dead list" says why'
                 )
             if database.health in ACT_ON:
-                mend = (
+                remedy = (
                     '; run "pyreplctl install", then "pyreplctl course refresh'
                     f' {database.name}"'
                     if database.health == "waiting_contract"
                     else ""
                 )
                 found.append(
-                    f"{database.name}: {database.health}: {database.last_error}{mend}"
+                    f"{database.name}: {database.health}: {database.last_error}{remedy}"
                 )
         return found
 

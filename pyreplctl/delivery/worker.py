@@ -20,7 +20,7 @@ from pyreplctl.core.db import Connection, connect, fetch
 from pyreplctl.core.errors import ConnectionFailed, DatabaseError
 from pyreplctl.delivery import batches
 from pyreplctl.delivery.batches import Outcome
-from pyreplctl.delivery.scheduler import Turns
+from pyreplctl.delivery.scheduler import Scheduler
 from pyreplctl.install import installed
 
 log = logging.getLogger("pyreplctl.worker")
@@ -70,7 +70,7 @@ class Worker:
         self._jobs = jobs
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._stopping = threading.Event()
-        self._turns = Turns()
+        self._turns = Scheduler()
         self._names: dict[int, str] = {}
         self._threads: list[threading.Thread] = []
         self._deliveries: dict[threading.Thread, _Delivery] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pyreplctl.core.db import Connection, value
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.schema.sql_files import root
 
 
@@ -73,12 +73,12 @@ def _yoyo(connection: Connection, side: str) -> Iterator[tuple[Any, Any]]:
         yield opened, read_migrations(str(root("migrations") / side))
 
 
-def bring_migrations(connection: Connection, side: str) -> list[Change]:
+def apply_pending(connection: Connection, side: str) -> list[ObjectChange]:
     """Apply the migrations of a side in the open transaction; one change each."""
     missing = set(pending(connection, side))
     if missing:
         apply(connection, side)
     return [
-        Change(f"migration {name}", "created" if name in missing else "unchanged")
+        ObjectChange(f"migration {name}", "created" if name in missing else "unchanged")
         for name in names(side)
     ]

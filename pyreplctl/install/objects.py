@@ -13,8 +13,8 @@ from pyreplctl.core.db import Connection
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.objects import (
-    Change,
     Object,
+    ObjectChange,
     catalog_query,
     orphans,
     signatures,
@@ -79,7 +79,7 @@ def _revoke(connection: Connection, item: Object) -> None:
             connection.execute(statement.encode())
 
 
-def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
+def apply(connection: Connection, items: Iterable[Object]) -> list[ObjectChange]:
     """Create or replace what is not current; return one change an object."""
     wanted = list(items)
     changes = []
@@ -102,7 +102,7 @@ def bring(connection: Connection, items: Iterable[Object]) -> list[Change]:
         anew = anew or (item.kind == "type" and found not in ("current", "missing"))
         action = {"current": "unchanged", "missing": "created"}.get(found, "replaced")
         detail = found if action == "replaced" else ""
-        changes.append(Change(str(item), action, detail))
+        changes.append(ObjectChange(str(item), action, detail))
     if made:
         _record(connection, made)
     return changes
@@ -128,12 +128,12 @@ def drop(connection: Connection, item: Object) -> None:
 _OF_A_DATABASE = re.compile(rf"(push|{'|'.join(TRUTHS)})_\d+(_immediate)?")
 
 
-def bring_objects(
+def apply_portal_objects(
     connection: Connection,
     config: Config,
     contract: Contract,
     only: int | None = None,
-) -> list[Change]:
+) -> list[ObjectChange]:
     """Bring types and functions up to date, and drop those that nobody needs now.
 
     With `only` those of other course databases are left as they are: a refresh of each
@@ -141,9 +141,9 @@ def bring_objects(
     """
     used = contracts.in_use(connection)
     wanted = wanted_objects(connection, config, contract, used, only)
-    changes = bring(connection, wanted)
+    changes = apply(connection, wanted)
     for item in orphans(connection, wanted, "function", "view", "type"):
         if only is None or not _OF_A_DATABASE.fullmatch(item.name):
             drop(connection, item)
-            changes.append(Change(str(item), "dropped", "orphan"))
+            changes.append(ObjectChange(str(item), "dropped", "orphan"))
     return changes

@@ -12,16 +12,18 @@ from pyreplctl.core.db import Connection, connect, value
 from pyreplctl.core.locks import Patience, install_lock
 from pyreplctl.install import objects as install_objects
 from pyreplctl.install import preflight, roles, triggers
-from pyreplctl.install.migrations import bring_migrations
-from pyreplctl.install.objects import bring_objects
-from pyreplctl.install.triggers import bring_triggers
+from pyreplctl.install.migrations import apply_pending
+from pyreplctl.install.objects import apply_portal_objects
+from pyreplctl.install.triggers import apply_triggers
 from pyreplctl.schema import contracts, objects
 from pyreplctl.schema import roles as schema_roles
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.schema.portal_objects import triggers as wanted_triggers
 
 
-def install(dsn: str, config: Config, patience: Patience | None = None) -> list[Change]:
+def install(
+    dsn: str, config: Config, patience: Patience | None = None
+) -> list[ObjectChange]:
     """Bring the portal to the desired state; return one change an object.
 
     Everything but the triggers is one transaction; triggers are one transaction a
@@ -34,7 +36,7 @@ def install(dsn: str, config: Config, patience: Patience | None = None) -> list[
 
 def install_by(
     connection: Connection, config: Config, patience: Patience | None = None
-) -> list[Change]:
+) -> list[ObjectChange]:
     """Do the same by a connection that is open."""
     with install_lock(connection):
         preflight.check_portal(connection, config)
@@ -42,7 +44,7 @@ def install_by(
             changes = _prepare(connection, config)
         patience = patience or Patience()
         for item in wanted_triggers(config):
-            changes.append(bring_triggers(connection, item, patience))
+            changes.append(apply_triggers(connection, item, patience))
         # Those of a table that is watched no longer would go on writing changes.
         for item in objects.orphans(connection, wanted_triggers(config), "triggers"):
             changes += triggers.drop_triggers(connection, patience, item.name)
@@ -50,7 +52,7 @@ def install_by(
         return changes
 
 
-def check(dsn: str, config: Config) -> list[Change]:
+def check(dsn: str, config: Config) -> list[ObjectChange]:
     """Return what install would change, each with its state; change nothing.
 
     What install would do is what it does: this does it in a transaction and takes it
@@ -63,25 +65,25 @@ def check(dsn: str, config: Config) -> list[Change]:
             wanted = wanted_triggers(config)
             states = objects.states(connection, wanted)
             for item, state in zip(wanted, states, strict=True):
-                changes.append(Change(str(item), "unchanged", state))
+                changes.append(ObjectChange(str(item), "unchanged", state))
             for item in objects.orphans(connection, wanted, "triggers"):
-                changes.append(Change(str(item), "dropped", "orphan"))
+                changes.append(ObjectChange(str(item), "dropped", "orphan"))
     return [
-        Change(change.object, change.detail or "missing")
+        ObjectChange(change.object, change.detail or "missing")
         for change in changes
         if change.state != "unchanged" or change.detail not in ("", "current")
     ]
 
 
-def _prepare(connection: Connection, config: Config) -> list[Change]:
+def _prepare(connection: Connection, config: Config) -> list[ObjectChange]:
     changes = _roles(connection)
     changes += _schema(connection)
-    changes += roles.mend(
+    changes += roles.repair(
         connection, "portal", dict.fromkeys(schema_roles.ROLES, False)
     )
     changes += _grants(connection, config)
     connection.execute("SET LOCAL ROLE pyrepl_owner")
-    changes += bring_migrations(connection, "portal")
+    changes += apply_pending(connection, "portal")
     changes += _settings(connection, config)
     contract = contracts.offered(connection, config)
     known = value(
@@ -91,21 +93,23 @@ def _prepare(connection: Connection, config: Config) -> list[Change]:
     )
     contracts.store(connection, contract)
     state = "unchanged" if known else "created"
-    changes.append(Change(f"contract {contract.short}", state))
-    return changes + bring_objects(connection, config, contract)
+    changes.append(ObjectChange(f"contract {contract.short}", state))
+    return changes + apply_portal_objects(connection, config, contract)
 
 
-def _roles(connection: Connection) -> list[Change]:
+def _roles(connection: Connection) -> list[ObjectChange]:
     changes = []
     for role, comment in schema_roles.ROLES.items():
         found = value(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", role)
         if not found:
             roles.create_role(connection, role, comment)
-        changes.append(Change(f"role {role}", "unchanged" if found else "created"))
+        changes.append(
+            ObjectChange(f"role {role}", "unchanged" if found else "created")
+        )
     return changes
 
 
-def _schema(connection: Connection) -> list[Change]:
+def _schema(connection: Connection) -> list[ObjectChange]:
     return [
         _ensure(
             connection,
@@ -140,17 +144,17 @@ def _schema(connection: Connection) -> list[Change]:
 
 def _ensure(
     connection: Connection, what: str, held: LiteralString, statement: LiteralString
-) -> Change:
+) -> ObjectChange:
     """Run a statement, unless the query tells that its effect is there."""
     if value(connection, held):
-        return Change(what, "unchanged")
+        return ObjectChange(what, "unchanged")
     connection.execute(statement)
-    return Change(what, "created")
+    return ObjectChange(what, "created")
 
 
-def _grants(connection: Connection, config: Config) -> list[Change]:
+def _grants(connection: Connection, config: Config) -> list[ObjectChange]:
     return [
-        Change(
+        ObjectChange(
             f"grant SELECT on {name}",
             roles.grant_table(connection, name, ("SELECT",), "pyrepl_owner"),
         )
@@ -158,7 +162,7 @@ def _grants(connection: Connection, config: Config) -> list[Change]:
     ]
 
 
-def _settings(connection: Connection, config: Config) -> list[Change]:
+def _settings(connection: Connection, config: Config) -> list[ObjectChange]:
     same = {"tables": config.tables, "policy": config.policy}
     kept = msgspec.json.encode(same).decode()
     row = connection.execute(
@@ -167,7 +171,7 @@ def _settings(connection: Connection, config: Config) -> list[Change]:
         (__version__, kept, config.delivery.batch),
     ).fetchone()
     if row == (True,):
-        return [Change("settings", "unchanged")]
+        return [ObjectChange("settings", "unchanged")]
     connection.execute(
         "INSERT INTO pyrepl.settings (version, configuration, batch)"
         " VALUES (%s, %s, %s) ON CONFLICT (singleton) DO UPDATE"
@@ -176,5 +180,5 @@ def _settings(connection: Connection, config: Config) -> list[Change]:
         (__version__, kept, config.delivery.batch),
     )
     if row is None:
-        return [Change("settings", "created")]
-    return [Change("settings", "replaced", "outdated")]
+        return [ObjectChange("settings", "created")]
+    return [ObjectChange("settings", "replaced", "outdated")]

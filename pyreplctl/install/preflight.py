@@ -1,7 +1,7 @@
 """Whether a database can serve as portal or as course database.
 
 All is checked before anything is changed; every check raises `NotSuitable` with what
-is wrong and the statement that mends it.
+is wrong and the statement that repairs it.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def check_table(connection: Connection, config: Config, part: str, where: str) -
                 " integer or bigint",
                 hint="Tables with other keys cannot be replicated.",
             )
-    for problem, mend in missing_indexes(connection, config, part, where):
-        raise NotSuitable(problem, hint=f"Add one: {mend}")
+    for problem, remedy in missing_indexes(connection, config, part, where):
+        raise NotSuitable(problem, hint=f"Add one: {remedy}")
     if part == "enrollment" and table.active and held[table.active].type != "boolean":
         raise NotSuitable(
             f"{table.name}.{table.active} is of type {held[table.active].full_type};"

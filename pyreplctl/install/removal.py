@@ -10,11 +10,13 @@ from psycopg import sql
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.locks import Patience
 from pyreplctl.install.triggers import drop_triggers
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.schema.roles import ROLES
 
 
-def uninstall(connection: Connection, patience: Patience | None = None) -> list[Change]:
+def uninstall(
+    connection: Connection, patience: Patience | None = None
+) -> list[ObjectChange]:
     """Remove every trace from the portal: triggers, schema, links, grants, roles.
 
     Course databases are `courses.unregister`'s business; do these first.
@@ -24,7 +26,7 @@ def uninstall(connection: Connection, patience: Patience | None = None) -> list[
     return changes + drop_all(connection, list(ROLES))
 
 
-def _drop_extension(connection: Connection) -> list[Change]:
+def _drop_extension(connection: Connection) -> list[ObjectChange]:
     """Drop postgres_fdw if it came with us and nobody else has begun to use it.
 
     Else it must leave our schema, or it would go with that, and with it all servers
@@ -39,7 +41,7 @@ def _drop_extension(connection: Connection) -> list[Change]:
     if not rows:
         return []
     if not rows[0]["ours"]:
-        return [Change(what, "unchanged", "it was there before")]
+        return [ObjectChange(what, "unchanged", "it was there before")]
     with connection.transaction():
         for row in fetch(
             connection,
@@ -52,11 +54,13 @@ def _drop_extension(connection: Connection) -> list[Change]:
                 connection.execute("DROP EXTENSION postgres_fdw")
         except pg.DependentObjectsStillExist:
             connection.execute("ALTER EXTENSION postgres_fdw SET SCHEMA public")
-            return [Change(what, "unchanged", "others use it; now in schema public")]
-    return [Change(what, "dropped")]
+            return [
+                ObjectChange(what, "unchanged", "others use it; now in schema public")
+            ]
+    return [ObjectChange(what, "dropped")]
 
 
-def drop_all(connection: Connection, roles: Sequence[str]) -> list[Change]:
+def drop_all(connection: Connection, roles: Sequence[str]) -> list[ObjectChange]:
     """Drop schema pyrepl, what the roles own or may do here, and the roles.
 
     A role that is still needed by another database of the cluster stays.
@@ -66,7 +70,7 @@ def drop_all(connection: Connection, roles: Sequence[str]) -> list[Change]:
         held = value(connection, "SELECT to_regnamespace('pyrepl') IS NOT NULL")
         if held:
             connection.execute("DROP SCHEMA pyrepl CASCADE")
-            changes.append(Change("schema pyrepl", "dropped"))
+            changes.append(ObjectChange("schema pyrepl", "dropped"))
         for role in roles:
             if value(connection, "SELECT to_regrole(%s) IS NOT NULL", role):
                 connection.execute(
@@ -79,8 +83,8 @@ def drop_all(connection: Connection, roles: Sequence[str]) -> list[Change]:
             connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
         except pg.DependentObjectsStillExist:
             changes.append(
-                Change(f"role {role}", "unchanged", "another database uses it")
+                ObjectChange(f"role {role}", "unchanged", "another database uses it")
             )
         else:
-            changes.append(Change(f"role {role}", "dropped"))
+            changes.append(ObjectChange(f"role {role}", "dropped"))
     return changes

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.schema import tables
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.schema.roles import CONNECTION_LIMIT
 from pyreplctl.schema.sql_files import texts
 
@@ -72,7 +72,9 @@ _ATTRIBUTES = {
 }
 
 
-def mend(connection: Connection, side: str, roles: Mapping[str, bool]) -> list[Change]:
+def repair(
+    connection: Connection, side: str, roles: Mapping[str, bool]
+) -> list[ObjectChange]:
     """Take away what others may do with ours, and what our roles may do besides.
 
     `roles` says which there are, and whether each logs in. Rights on functions and
@@ -89,18 +91,18 @@ def mend(connection: Connection, side: str, roles: Mapping[str, bool]) -> list[C
     for role, logs_in in roles.items():
         for statement in _too_much(connection, role, logs_in=logs_in):
             connection.execute(statement)
-            changes.append(Change(f"role {role}", "replaced", "edited"))
+            changes.append(ObjectChange(f"role {role}", "replaced", "edited"))
     return changes
 
 
-def _run(connection: Connection, row: dict[str, str]) -> list[Change]:
+def _run(connection: Connection, row: dict[str, str]) -> list[ObjectChange]:
     try:
         with connection.transaction():
             connection.execute(row["statement"].encode())
     except pg.InsufficientPrivilege:
         # Whether it is needed will be seen: what is to be replaced must be ours.
         return []
-    return [Change(f"{row['kind']} {row['name']}", "replaced", "edited")]
+    return [ObjectChange(f"{row['kind']} {row['name']}", "replaced", "edited")]
 
 
 def _too_much(

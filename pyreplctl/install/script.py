@@ -24,7 +24,7 @@ def statements(connection: Connection, config: Config, side: str) -> str:
     if side == "portal":
         before = _portal_roles(config)
         items = portal_objects.planned_objects(connection, config, contract)
-        link = links.link_sql(links.Way(1, _LINK_ROLE), {"host": "…", "dbname": "…"})
+        link = links.link_sql(links.Link(1, _LINK_ROLE), {"host": "…", "dbname": "…"})
         items.append(Object("link", "to a course database, here number 1", link))
     else:
         before = _course_roles(connection, config)

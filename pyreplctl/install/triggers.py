@@ -10,13 +10,15 @@ from pyreplctl.core.db import Connection, fetch
 from pyreplctl.core.locks import Patience, under_lock_timeout
 from pyreplctl.install import objects as install_objects
 from pyreplctl.schema import objects
-from pyreplctl.schema.objects import Change, Object
+from pyreplctl.schema.objects import Object, ObjectChange
 
 
-def bring_triggers(connection: Connection, item: Object, patience: Patience) -> Change:
+def apply_triggers(
+    connection: Connection, item: Object, patience: Patience
+) -> ObjectChange:
     """Create or replace the triggers of a table, in a transaction of their own."""
     if (found := objects.state(connection, item)) == "current":
-        return Change(str(item), "unchanged")
+        return ObjectChange(str(item), "unchanged")
     under_lock_timeout(
         connection,
         item.name,
@@ -24,13 +26,13 @@ def bring_triggers(connection: Connection, item: Object, patience: Patience) -> 
         lambda: install_objects.create(connection, item),
     )
     if found == "missing":
-        return Change(str(item), "created")
-    return Change(str(item), "replaced", found)
+        return ObjectChange(str(item), "created")
+    return ObjectChange(str(item), "replaced", found)
 
 
 def drop_triggers(
     connection: Connection, patience: Patience, table: str | None = None
-) -> list[Change]:
+) -> list[ObjectChange]:
     """Drop our triggers, of one table or of all: a transaction a table."""
     changes = []
     for row in fetch(
@@ -55,7 +57,7 @@ def drop_triggers(
             patience,
             partial(_execute, connection, drops),
         )
-        changes.append(Change(f"triggers {row['table']}", "dropped"))
+        changes.append(ObjectChange(f"triggers {row['table']}", "dropped"))
     return changes
 
 

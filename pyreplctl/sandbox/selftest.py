@@ -87,7 +87,7 @@ class Scratch:
 
 
 def run(say: Callable[[str], None]) -> list[Tried]:
-    """Plant each difference, verify, and mend; return what was found of each."""
+    """Plant each difference, verify, and repair; return what was found of each."""
     say("starting a server for the test")
     with scratch() as made:
         say("portal and course are ready; planting")
@@ -101,7 +101,7 @@ def run(say: Callable[[str], None]) -> list[Tried]:
             tried.append(_structure(made, damage))
             _mend(made, damage)
         left = made.look(Looking())
-        return [*tried, _tried("after all was mended", (), left)]
+        return [*tried, _tried("after all was repaired", (), left)]
 
 
 def _tried(name: str, expected: tuple[str, ...], found: Found) -> Tried:

@@ -43,7 +43,7 @@ def role_name(identity: str, number: int) -> str:
 
 
 @dataclass(frozen=True)
-class Way:
+class Link:
     """A link to a course database: that of deliver, or that of immediate delivery."""
 
     number: int
@@ -71,7 +71,7 @@ def immediate_role(role: str) -> str:
     return f"{role}{IMMEDIATE}"
 
 
-def link_sql(way: Way, link: dict[str, str]) -> str:
+def link_sql(way: Link, link: dict[str, str]) -> str:
     """Return the SQL that links the portal to a course database, without password."""
     options = _defaults(way) | link
     listed = sql.SQL(", ").join(
@@ -92,7 +92,7 @@ def link_sql(way: Way, link: dict[str, str]) -> str:
     return "\n".join(render(found[name], slots) for name in names)
 
 
-def _defaults(way: Way) -> dict[str, str]:
+def _defaults(way: Link) -> dict[str, str]:
     named = {"application_name": f"pyreplctl link {way.suffix}"}
     return _DEFAULTS | named | (_HURRIED if way.immediate else {})
 
@@ -104,7 +104,7 @@ _FOREIGN_TABLE = re.compile(
 )
 
 
-def foreign_tables(way: Way) -> dict[str, tuple[str, str]]:
+def foreign_tables(way: Link) -> dict[str, tuple[str, str]]:
     """Return the foreign tables of a link: how the catalog has each, and its SQL."""
     found = {}
     for match in _FOREIGN_TABLE.finditer(link_sql(way, {})):
@@ -118,7 +118,7 @@ def foreign_tables(way: Way) -> dict[str, tuple[str, str]]:
 _SETTING = re.compile(r"-c (\w+)=(\S+)")
 
 
-def lost_options(way: Way, held: Mapping[str, str]) -> dict[str, str]:
+def lost_options(way: Link, held: Mapping[str, str]) -> dict[str, str]:
     """Return the options that a server of ours has lost, as they should be.
 
     Another host, or another time-out than ours, is the administrator's business; none
@@ -148,7 +148,7 @@ def _is_zero(text: str) -> bool:
     return re.fullmatch(r"0+\s*[a-z]*", text) is not None
 
 
-def options_sql(way: Way, held: Mapping[str, str], lost: Mapping[str, str]) -> str:
+def options_sql(way: Link, held: Mapping[str, str], lost: Mapping[str, str]) -> str:
     """Return the statement that gives a server its lost options back."""
     listed = sql.SQL(", ").join(
         sql.SQL("{} {} {}").format(

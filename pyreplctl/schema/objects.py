@@ -36,7 +36,7 @@ class Object:
 
 
 @dataclass(frozen=True)
-class Change:
+class ObjectChange:
     """What happened to an object: created, replaced, unchanged, dropped; or a state."""
 
     object: str

@@ -13,13 +13,13 @@ from pyreplctl.schema.sql_files import root
 class Difference:
     """A column, constraint or index that is missing, edited, or of nobody of ours.
 
-    `mend` is the statement that ends it; `safe` says that it loses no data.
+    `remedy` is the statement that ends it; `safe` says that it loses no data.
     """
 
     object: str
     state: str
     detail: str
-    mend: str
+    remedy: str
     safe: bool = False
 
 

@@ -15,19 +15,19 @@ from pyreplctl.core.errors import (
 from pyreplctl.schema import course_objects
 from pyreplctl.schema import link as links
 from pyreplctl.schema.contracts import Contract
-from pyreplctl.schema.link import Way
+from pyreplctl.schema.link import Link
 from pyreplctl.verify import findings
-from pyreplctl.verify.findings import Item, Mend, Row
-from pyreplctl.verify.portal_structure import LINK_KINDS, Agreement, Known
+from pyreplctl.verify.findings import Finding, Remedy, Row
+from pyreplctl.verify.portal_structure import LINK_KINDS, Agreement, PortalState
 
 ANSWER_WITHIN = "30s"  # a course that is frozen must not keep us
 
 
 @dataclass
-class Looked:
+class DatabaseStructure:
     """What was found at one course database; `error` where it could not be asked."""
 
-    items: list[Item] = field(default_factory=list)
+    items: list[Finding] = field(default_factory=list)
     error: str | None = None
 
     @property
@@ -36,19 +36,21 @@ class Looked:
         return verdict(self.items, self.error)
 
 
-def verdict(items: Iterable[Item], error: str | None) -> bool | None:
+def verdict(items: Iterable[Finding], error: str | None) -> bool | None:
     """Return whether all is well; None where that could not be seen."""
     if any(item.state != "current" for item in items):
         return False
     return None if error else True
 
 
-def look_at_course(dsn: str, known: Known, number: int) -> Looked:
+def look_at_course(dsn: str, known: PortalState, number: int) -> DatabaseStructure:
     """Compare a course database and its links, as its server tells of itself."""
     agreed = known.agreements[number]
-    refresh = Mend(f'run "pyreplctl course refresh {agreed.name}"', "refresh")
+    refresh = Remedy(f'run "pyreplctl course refresh {agreed.name}"', "refresh")
     link = replace(refresh, step="link")
-    looked = Looked([item for way in agreed.ways for item in _link(known, way, link)])
+    looked = DatabaseStructure(
+        [item for way in agreed.ways for item in _link(known, way, link)]
+    )
     mapping = f"mapping {agreed.ways[0].server}"
     try:
         with connect(dsn, "the portal") as connection:
@@ -66,8 +68,8 @@ def look_at_course(dsn: str, known: Known, number: int) -> Looked:
             rotate = f'run "pyreplctl course rotate-password {agreed.name}"'
             if all(i.state == "current" for i in looked.items if i.object == mapping):
                 looked.items = [i for i in looked.items if i.object != mapping]
-                wrong = Item.wrong(
-                    mapping, "edited", str(error), Mend(rotate, "password")
+                wrong = Finding.wrong(
+                    mapping, "edited", str(error), Remedy(rotate, "password")
                 )
                 looked.items.append(wrong)
         else:
@@ -78,7 +80,7 @@ def look_at_course(dsn: str, known: Known, number: int) -> Looked:
         elif any(item.state != "current" for item in looked.items):
             looked.error = str(error)  # the reason is known
         else:
-            wrong = Item.wrong("view structure", "edited", str(error), refresh)
+            wrong = Finding.wrong("view structure", "edited", str(error), refresh)
             looked.items.append(wrong)
     except Error as error:
         looked.error = str(error)
@@ -88,33 +90,33 @@ def look_at_course(dsn: str, known: Known, number: int) -> Looked:
     return looked
 
 
-def _link(known: Known, way: Way, mend: Mend) -> list[Item]:
+def _link(known: PortalState, way: Link, remedy: Remedy) -> list[Finding]:
     rows = {(row.kind, row.name): row for row in known.rows if row.kind in LINK_KINDS}
     server = rows[("server", way.server)]
-    items = [findings.plain(server, mend)]
+    items = [findings.plain(server, remedy)]
     if server.held is not None:
         options = dict(option.split("=", 1) for option in json.loads(server.held))
         if lost := links.lost_options(way, options):
             said = f"has lost {', '.join(_named(lost))}"
             said = f"{server.problem}; {said}" if server.problem else said
             alter = links.options_sql(way, options, lost)
-            both = replace(mend, text=f"{alter}, or {mend.text}")
-            items = [Item.wrong(f"server {way.server}", "edited", said, both)]
+            both = replace(remedy, text=f"{alter}, or {remedy.text}")
+            items = [Finding.wrong(f"server {way.server}", "edited", said, both)]
     mapping = rows[("mapping", way.server)]
     if mapping.state == "current" and mapping.held != way.role:
         said = f"logs in as {mapping.held}, not as {way.role}"
-        items.append(Item.wrong(f"mapping {way.server}", "edited", said, mend))
+        items.append(Finding.wrong(f"mapping {way.server}", "edited", said, remedy))
     else:
-        items.append(findings.plain(mapping, mend))
+        items.append(findings.plain(mapping, remedy))
     for name, (wanted, _) in links.foreign_tables(way).items():
         table = rows.get(("foreign table", name))
         what = f"foreign table {name}"
         if table is None:
-            items.append(Item.wrong(what, "missing", "is not there", mend))
+            items.append(Finding.wrong(what, "missing", "is not there", remedy))
         elif table.state == "current" and table.held != wanted:
-            items.append(Item.wrong(what, "edited", "is not as it was made", mend))
+            items.append(Finding.wrong(what, "edited", "is not as it was made", remedy))
         else:
-            items.append(findings.plain(table, mend))
+            items.append(findings.plain(table, remedy))
     return items
 
 
@@ -123,8 +125,8 @@ def _named(lost: Mapping[str, str]) -> list[str]:
 
 
 def _course(
-    known: Known, agreed: Agreement, rows: list[Row], refresh: Mend
-) -> list[Item]:
+    known: PortalState, agreed: Agreement, rows: list[Row], refresh: Remedy
+) -> list[Finding]:
     contract = known.contracts[agreed.contract_id]
     held = {
         row.name: course_objects.UserColumn(**json.loads(row.held or "{}"))
@@ -141,7 +143,7 @@ def _course(
     items += [
         findings.plain(
             row,
-            replace(refresh, text=f"mend the table at the course, or {refresh.text}"),
+            replace(refresh, text=f"repair the table at the course, or {refresh.text}"),
         )
         for row in rows
         if row.kind == "contract"
@@ -150,17 +152,21 @@ def _course(
 
 
 def _bindings(
-    known: Known, agreed: Agreement, contract: Contract, rows: list[Row], refresh: Mend
-) -> list[Item]:
+    known: PortalState,
+    agreed: Agreement,
+    contract: Contract,
+    rows: list[Row],
+    refresh: Remedy,
+) -> list[Finding]:
     """Compare what the course is bound to with what the portal has agreed on."""
-    rebind = Mend(
+    rebind = Remedy(
         f'if this portal is the right one, run "pyreplctl course refresh --rebind'
         f' {agreed.name}"'
     )
     held = {row.name: row.held for row in rows if row.kind == "binding"}
     if not held:
         said = "the course is bound to nobody"
-        return [Item.wrong("binding", "missing", said, rebind)]
+        return [Finding.wrong("binding", "missing", said, rebind)]
     wanted = {
         "portal": (known.row("identity").held, rebind),
         "number": (str(agreed.id), rebind),
@@ -169,13 +175,13 @@ def _bindings(
         "guard": (agreed.guard, refresh),
     }
     return [
-        Item(f"binding: {name}", "current")
+        Finding(f"binding: {name}", "current")
         if held.get(name) == text
-        else Item.wrong(
+        else Finding.wrong(
             f"binding: {name}",
             "edited",
             f"is {held.get(name)} at the course, {text} on the portal",
-            mend,
+            remedy,
         )
-        for name, (text, mend) in wanted.items()
+        for name, (text, remedy) in wanted.items()
     ]

@@ -17,7 +17,7 @@ from pyreplctl.core.db import Connection, connect, fetch
 from pyreplctl.core.errors import Error
 from pyreplctl.install import installed, preflight
 from pyreplctl.verify import digests
-from pyreplctl.verify.digests import Sides
+from pyreplctl.verify.digests import SessionPair
 
 KINDS = ("missing", "extra", "stale")  # a user counts as the first that applies
 LOCKED = 0.5  # seconds for which the second look may hold the delivery lock
@@ -65,7 +65,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Way:
+class Options:
     """How to look: databases at once, what to list, how long a statement may take."""
 
     jobs: int = 4
@@ -90,12 +90,12 @@ def verify(
     No statement should take longer than `target` seconds. With `resume` a verification
     that was interrupted goes on where it was.
     """
-    way = Way(jobs, examples, target, resume)
+    options = Options(jobs, examples, target, resume)
 
     def one(item: tuple[str, int]) -> Result:
         result = Result(item[0])
         with _timed(result), _sessions(dsn, item[1], target) as sides:
-            _compare(sides, config, way, result)
+            _compare(sides, config, options, result)
         progress(item[0])
         return result
 
@@ -142,31 +142,33 @@ def _timed(result: Result) -> Iterator[None]:
 
 
 @contextmanager
-def _sessions(dsn: str, number: int, target: float) -> Iterator[Sides]:
+def _sessions(dsn: str, number: int, target: float) -> Iterator[SessionPair]:
     with (
         connect(dsn, "the portal") as here,
         connect(dsn, "the portal") as there,
         ThreadPoolExecutor(max_workers=1) as pool,
     ):
-        yield Sides(here, there, pool, number, secrets.randbits(62), target)
+        yield SessionPair(here, there, pool, number, secrets.randbits(62), target)
 
 
-def _compare(sides: Sides, config: Config, way: Way, result: Result) -> None:
+def _compare(
+    sides: SessionPair, config: Config, options: Options, result: Result
+) -> None:
     extent = sides.extent()
     if extent is None:
         return
     first, highest = extent
-    noted = _progress(sides) if way.resume else None
+    noted = _progress(sides) if options.resume else None
     if noted:
         first = max(first, noted.last)
-        _take(sides, config, result, noted, way.examples)
+        _take(sides, config, result, noted, options.examples)
     for part in digests.ranges(sides, first, highest):
-        _take(sides, config, result, part, way.examples)
+        _take(sides, config, result, part, options.examples)
         _note(sides, result, part.last if part.last <= highest else None)
 
 
 def _take(
-    sides: Sides, config: Config, result: Result, part: digests.Range, most: int
+    sides: SessionPair, config: Config, result: Result, part: digests.Range, most: int
 ) -> None:
     result.users += part.members
     result.former += part.former
@@ -174,7 +176,7 @@ def _take(
 
 
 def _look(
-    sides: Sides, config: Config, result: Result, suspects: list[int], most: int
+    sides: SessionPair, config: Config, result: Result, suspects: list[int], most: int
 ) -> None:
     """Take the exact second look, at so many at once that deliveries hardly wait."""
     size, start = FIRST_LOOK, 0
@@ -188,7 +190,7 @@ def _look(
 
 
 def _differences(
-    sides: Sides, config: Config, users: list[int]
+    sides: SessionPair, config: Config, users: list[int]
 ) -> dict[int, list[Difference] | None]:
     """Return by user what differs, None for one of whom something is on its way."""
 
@@ -232,7 +234,7 @@ def _count(
         result.examples += differences[: max(0, most - len(result.examples))]
 
 
-def _progress(sides: Sides) -> digests.Range | None:
+def _progress(sides: SessionPair) -> digests.Range | None:
     rows = fetch(sides.here, "SELECT * FROM pyrepl.progress(%s)", sides.number)
     return (
         digests.Range(
@@ -246,7 +248,7 @@ def _progress(sides: Sides) -> digests.Range | None:
     )
 
 
-def _note(sides: Sides, result: Result, position: int | None) -> None:
+def _note(sides: SessionPair, result: Result, position: int | None) -> None:
     sides.here.execute(
         "SELECT pyrepl.note_progress(%s, %s, %s, %s, %s::bigint[])",
         (sides.number, position, result.users, result.former, result.drifted),

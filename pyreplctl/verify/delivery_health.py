@@ -7,9 +7,9 @@ from pyreplctl.core.errors import (
     DatabaseError,
 )
 from pyreplctl.delivery import status
-from pyreplctl.verify.findings import Item, Mend
+from pyreplctl.verify.findings import Finding, Remedy
 
-SEE_STATUS = Mend('"pyreplctl status" says more')
+SEE_STATUS = Remedy('"pyreplctl status" says more')
 
 
 TOO_OLD = 600.0  # seconds that something may wait before somebody should look
@@ -24,35 +24,35 @@ def read_deliveries(connection: Connection) -> tuple[dict[str, status.Database],
         return {}, str(error)
 
 
-def delivery_findings(database: status.Database) -> list[Item]:
+def delivery_findings(database: status.Database) -> list[Finding]:
     """Return how deliveries go: health, backlog, dead letters, columns to come."""
     said = f"{database.state}, {database.delivery}"
     if database.last_delivered_at:
         said += f", last success {database.last_delivered_at:%Y-%m-%d %H:%M:%S %Z}"
-    items = [Item("delivery", "current", said)]
+    items = [Finding("delivery", "current", said)]
     refresh = f'run "pyreplctl course refresh {database.name}"'
     if database.health in status.ACT_ON:
-        mend = SEE_STATUS
+        remedy = SEE_STATUS
         if database.health == "waiting_contract":
-            mend = Mend(f'run "pyreplctl install", then {refresh[4:]}')
+            remedy = Remedy(f'run "pyreplctl install", then {refresh[4:]}')
         said = f"{database.health}: {database.last_error}"
-        items = [Item.wrong("delivery", "outdated", said, mend)]
+        items = [Finding.wrong("delivery", "outdated", said, remedy)]
     oldest = database.oldest_pending_seconds or 0.0
     if oldest > TOO_OLD and database.state == "active":
         said = f"{database.pending} wait, the oldest for {status.age(oldest)}"
         said += f": {database.last_error}" if database.last_error else ""
-        items.append(Item.wrong("outbox", "outdated", said, SEE_STATUS))
+        items.append(Finding.wrong("outbox", "outdated", said, SEE_STATUS))
     else:
         waiting = f"waiting: {database.pending}" if database.pending else ""
-        items.append(Item("outbox", "current", waiting))
-    items.append(Item("dead letters", "current"))
+        items.append(Finding("outbox", "current", waiting))
+    items.append(Finding("dead letters", "current"))
     if database.dead:
-        why = Mend('"pyreplctl dead list" says why')
+        why = Remedy('"pyreplctl dead list" says why')
         said = f"there are {database.dead}"
-        items[-1] = Item.wrong("dead letters", "outdated", said, why)
-    items.append(Item("pending columns", "current"))
+        items[-1] = Finding.wrong("dead letters", "outdated", said, why)
+    items.append(Finding("pending columns", "current"))
     if columns := database.pending_columns:
         said = f"{', '.join(columns)} of the portal: not delivered yet"
-        mend = Mend(refresh, "refresh")
-        items[-1] = Item.wrong("pending columns", "outdated", said, mend)
+        remedy = Remedy(refresh, "refresh")
+        items[-1] = Finding.wrong("pending columns", "outdated", said, remedy)
     return items

@@ -52,7 +52,7 @@ class Range:
 
 
 @dataclass
-class Way:
+class Strategy:
     """How ranges are compared, by what those before have shown."""
 
     total: bool = True  # whether one sum of all rows is worth while
@@ -61,7 +61,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Asked:
+class DigestRequest:
     """What both sides are asked for: users, or those between two ids."""
 
     users: list[int] | None
@@ -73,7 +73,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Sides:
+class SessionPair:
     """Two sessions at the portal, so that both sides compute at the same time."""
 
     here: Connection
@@ -102,20 +102,20 @@ class Sides:
         return None if row["lowest"] is None else (row["lowest"], row["highest"])
 
 
-def ranges(sides: Sides, first: int, highest: int) -> Iterator[Range]:
+def ranges(sides: SessionPair, first: int, highest: int) -> Iterator[Range]:
     """Compare from an id on, range by range, each as wide as the target time allows.
 
     A range that meets the statement's time-out is tried again in smaller parts. The
     first is small, and returned with the second.
     """
-    way, width = Way(), FIRST
+    strategy, width = Strategy(), FIRST
     probe = Range(first, 0, 0, [])
     while first <= highest:
         last = min(first + width, highest + 1)
         started = time.monotonic()
         try:
             _limit(sides, max(PATIENCE, 5 * sides.target))
-            found = _compare(sides, way, first, last)
+            found = _compare(sides, strategy, first, last)
         except pg.QueryCanceled:
             if width <= NARROWEST:
                 raise
@@ -123,9 +123,9 @@ def ranges(sides: Sides, first: int, highest: int) -> Iterator[Range]:
             continue
         took = max(time.monotonic() - started, 0.001)
         _limit(sides, 0)
-        was_first = way.sparse is None
-        way.sparse = (found.members + found.former) * 8 < last - first
-        if was_first and not way.sparse:
+        was_first = strategy.sparse is None
+        strategy.sparse = (found.members + found.former) * 8 < last - first
+        if was_first and not strategy.sparse:
             width = int(max(WIDTH * sides.target, NARROWEST))
         else:
             width = int(max(width * min(sides.target / took, 4), NARROWEST))
@@ -137,7 +137,7 @@ def ranges(sides: Sides, first: int, highest: int) -> Iterator[Range]:
             probe = Range(first, 0, 0, [])
 
 
-def _limit(sides: Sides, seconds: float) -> None:
+def _limit(sides: SessionPair, seconds: float) -> None:
     """Let statements time out after so long; 0: never."""
     milliseconds = min(int(seconds * 1000), _LONGEST)
     for session in (sides.here, sides.there):
@@ -145,63 +145,67 @@ def _limit(sides: Sides, seconds: float) -> None:
         session.execute(query, (f"{milliseconds}ms",))
 
 
-def _compare(sides: Sides, way: Way, first: int, last: int) -> Range:
-    if way.total and way.sparse is False:
-        here, there = _both(sides, Asked(None, first, last, TOTAL, sums=True))
+def _compare(sides: SessionPair, strategy: Strategy, first: int, last: int) -> Range:
+    if strategy.total and strategy.sparse is False:
+        here, there = _both(sides, DigestRequest(None, first, last, TOTAL, sums=True))
         if here["digests"] == there:
             return Range(last, here["members"], 0, [])
-        way.total = False
-    if way.sums and way.sparse is False:
-        asked = Asked(None, first, last, SHIFT, sums=True)
-        here, there = _both(sides, asked)
-        users = _users(here["digests"], there, asked)
+        strategy.total = False
+    if strategy.sums and strategy.sparse is False:
+        request = DigestRequest(None, first, last, SHIFT, sums=True)
+        here, there = _both(sides, request)
+        users = _users(here["digests"], there, request)
         # Many: whole groups have left, or are the course's own.
         if len(users) * 4 < last - first:
             former, suspects = _look_closer(sides, users)
             return Range(last, here["members"], former, suspects)
-        way.sums = False
-    asked = Asked(None, first, last, SHIFT, sparse=bool(way.sparse))
-    here, there = _both(sides, asked)
-    _, suspects = _look_closer(sides, _users(here["digests"], there, asked))
+        strategy.sums = False
+    request = DigestRequest(None, first, last, SHIFT, sparse=bool(strategy.sparse))
+    here, there = _both(sides, request)
+    _, suspects = _look_closer(sides, _users(here["digests"], there, request))
     # Where anything differs, or is of who has left, a total tells nothing.
-    way.total = way.total and not (suspects or here["former"])
+    strategy.total = strategy.total and not (suspects or here["former"])
     return Range(last, here["members"] or 0, here["former"] or 0, suspects)
 
 
-def _users(here: bytes | None, there: bytes | None, asked: Asked) -> list[int]:
+def _users(
+    here: bytes | None, there: bytes | None, request: DigestRequest
+) -> list[int]:
     """Return the users of a range that are in buckets that differ."""
     if here == there:
         return []
-    wide = 1 << asked.shift
+    wide = 1 << request.shift
     return [
         user
         for bucket in _differing(here, there)
         for user in range(bucket * wide, bucket * wide + wide)
-        if asked.first <= user < asked.last
+        if request.first <= user < request.last
     ]
 
 
-def _look_closer(sides: Sides, users: list[int]) -> tuple[int, list[int]]:
+def _look_closer(sides: SessionPair, users: list[int]) -> tuple[int, list[int]]:
     """Return how many of these users have left, and who of them may differ."""
     former = 0
     suspects: list[int] = []
     for start in range(0, len(users), AT_ONCE):
         some = users[start : start + AT_ONCE]
-        mine, theirs = _both(sides, Asked(some, 0, 0, 0))
+        mine, theirs = _both(sides, DigestRequest(some, 0, 0, 0))
         former += mine["former"] or 0
         suspects += _differing(mine["digests"], theirs)
     return former, suspects
 
 
-def _both(sides: Sides, asked: Asked) -> tuple[dict[str, Any], bytes | None]:
-    where = (asked.first, asked.last, asked.shift, sides.seed)
+def _both(
+    sides: SessionPair, request: DigestRequest
+) -> tuple[dict[str, Any], bytes | None]:
+    where = (request.first, request.last, request.shift, sides.seed)
 
     def mine(session: Connection) -> dict[str, Any]:
-        if asked.sums:
+        if request.sums:
             query: LiteralString = "SELECT * FROM pyrepl.sums_here(%s, %s, %s, %s, %s)"
             return _row(session, query, (sides.number, *where))
         query = "SELECT * FROM pyrepl.digest_here(%s, %b::bigint[], %s, %s, %s, %s, %s)"
-        given = (sides.number, asked.users, *where, asked.sparse)
+        given = (sides.number, request.users, *where, request.sparse)
         return _row(session, query, given)
 
     def theirs(session: Connection) -> dict[str, Any]:
@@ -209,7 +213,7 @@ def _both(sides: Sides, asked: Asked) -> tuple[dict[str, Any], bytes | None]:
             "SELECT pyrepl.digest_there(%s, %b::bigint[], %s, %s, %s, %s, %s)"
             " AS digests"
         )
-        given = (sides.number, asked.users, *where, asked.sums)
+        given = (sides.number, request.users, *where, request.sums)
         return _row(session, query, given)
 
     here, there = sides.at_once(mine, theirs)

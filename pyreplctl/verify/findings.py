@@ -24,8 +24,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Mend:
-    """What mends an object, in words, and the step of repair that does it.
+class Remedy:
+    """What ends it, in words, and the step of repair that does it.
 
     The step is install, refresh, link, password, or sql, whose statement loses no data;
     or nothing, where somebody must decide.
@@ -36,26 +36,28 @@ class Mend:
     statement: str = ""
 
 
-BY_HAND = Mend("")
+BY_HAND = Remedy("")
 
 
 @dataclass(frozen=True, order=True)
-class Item:
+class Finding:
     """An object and its state: current, outdated, missing, edited, disabled, orphan.
 
-    `detail` says what is wrong and what mends it; of a current one, what may interest.
-    `mend` is what repair does about it.
+    `detail` says what is wrong and what ends it; of a current one, what may interest.
+    `remedy` is what repair does about it.
     """
 
     object: str
     state: str
     detail: str = ""
-    mend: Mend = field(default=BY_HAND, compare=False)
+    remedy: Remedy = field(default=BY_HAND, compare=False)
 
     @classmethod
-    def wrong(cls, name: str, state: str, said: str, mend: Mend) -> Item:
+    def wrong(cls, name: str, state: str, said: str, remedy: Remedy) -> Finding:
         """Return one that is not as it should be."""
-        return cls(name, state, f"{said}; {mend.text}" if mend.text else said, mend)
+        return cls(
+            name, state, f"{said}; {remedy.text}" if remedy.text else said, remedy
+        )
 
 
 _SAID = {
@@ -69,20 +71,22 @@ _OBJECTS = ("function", "view", "type", "triggers")
 _TRIGGER = re.compile(r"TRIGGER (pyrepl_\w+) (?:AFTER|BEFORE|INSTEAD)")
 
 
-def plain(row: Row, mend: Mend) -> Item:
+def plain(row: Row, remedy: Remedy) -> Finding:
     """Return a row as it stands: nothing is known of it here but what it says."""
     if row.state == "current":
-        return Item(f"{row.kind} {row.name}", row.state)
+        return Finding(f"{row.kind} {row.name}", row.state)
     said = row.problem or _SAID[row.state]
-    return Item.wrong(f"{row.kind} {row.name}", row.state, said, mend)
+    return Finding.wrong(f"{row.kind} {row.name}", row.state, said, remedy)
 
 
-def others(rows: Iterable[Row], kinds: Sequence[str], mend: Mend) -> list[Item]:
+def others(rows: Iterable[Row], kinds: Sequence[str], remedy: Remedy) -> list[Finding]:
     """Return the rows of some kinds as they stand."""
-    return [plain(row, mend) for row in rows if row.kind in kinds]
+    return [plain(row, remedy) for row in rows if row.kind in kinds]
 
 
-def objects(rows: Iterable[Row], wanted: Iterable[Object], mend: Mend) -> list[Item]:
+def objects(
+    rows: Iterable[Row], wanted: Iterable[Object], remedy: Remedy
+) -> list[Finding]:
     """Compare what was installed with what this program installs."""
     held = {(row.kind, row.name): row for row in rows if row.kind in _OBJECTS}
     items = []
@@ -90,21 +94,23 @@ def objects(rows: Iterable[Row], wanted: Iterable[Object], mend: Mend) -> list[I
         row = held.pop((item.kind, item.name), None)
         if row is None or row.state == "orphan":
             state = "missing" if row is None else "outdated"
-            items.append(Item.wrong(str(item), state, _SAID[state], mend))
+            items.append(Finding.wrong(str(item), state, _SAID[state], remedy))
         elif row.state != "current":
-            items.append(_with_triggers(plain(row, mend), row, item, mend))
+            items.append(_with_triggers(plain(row, remedy), row, item, remedy))
         elif row.source != item.source_hash:
-            items.append(Item.wrong(str(item), "outdated", _SAID["outdated"], mend))
+            items.append(
+                Finding.wrong(str(item), "outdated", _SAID["outdated"], remedy)
+            )
         else:
-            items.append(Item(str(item), "current"))
-    return items + [_orphan(row, mend) for row in held.values() if _is_there(row)]
+            items.append(Finding(str(item), "current"))
+    return items + [_orphan(row, remedy) for row in held.values() if _is_there(row)]
 
 
 def _is_there(row: Row) -> bool:
     return row.state != "missing"
 
 
-def _with_triggers(item: Item, row: Row, wanted: Object, mend: Mend) -> Item:
+def _with_triggers(item: Finding, row: Row, wanted: Object, remedy: Remedy) -> Finding:
     """Say which triggers of a table are gone."""
     if wanted.kind != "triggers" or row.state == "missing":
         return item
@@ -114,22 +120,22 @@ def _with_triggers(item: Item, row: Row, wanted: Object, mend: Mend) -> Item:
         return item
     parts = [row.problem] if row.problem else []
     said = "; ".join([f"{', '.join(gone)} is not there", *parts])
-    return Item.wrong(item.object, "missing", said, mend)
+    return Finding.wrong(item.object, "missing", said, remedy)
 
 
-def _orphan(row: Row, mend: Mend) -> Item:
+def _orphan(row: Row, remedy: Remedy) -> Finding:
     name = f"{row.kind} {row.name}"
     if row.source is not None:
-        return Item.wrong(name, "orphan", "is not used any more", mend)
+        return Finding.wrong(name, "orphan", "is not used any more", remedy)
     kind = {"function": "ROUTINE"}.get(row.kind, row.kind.upper())
     drop = f"DROP {kind} pyrepl.{row.name}"
     if row.kind == "triggers":
         drops = [f"DROP TRIGGER {n} ON {row.name}" for n in str(row.held).split()]
         drop = "; ".join(drops)
-    return Item.wrong(name, "orphan", _SAID["orphan"], Mend(drop))
+    return Finding.wrong(name, "orphan", _SAID["orphan"], Remedy(drop))
 
 
-def tables(rows: Iterable[Row], side: str, mend: Mend) -> list[Item]:
+def tables(rows: Iterable[Row], side: str, remedy: Remedy) -> list[Finding]:
     """Compare our tables with what the migrations make."""
     held = {row.name: row for row in rows if row.kind == "table"}
     items = []
@@ -137,24 +143,26 @@ def tables(rows: Iterable[Row], side: str, mend: Mend) -> list[Item]:
         row = held.pop(name, None)
         if row is None:
             said = "is not there, nor is what it held"
-            restore = Mend("restore it from a backup")
-            items.append(Item.wrong(f"table {name}", "missing", said, restore))
+            restore = Remedy("restore it from a backup")
+            items.append(Finding.wrong(f"table {name}", "missing", said, restore))
             continue
-        items.append(plain(row, mend))
+        items.append(plain(row, remedy))
         lines = frozenset((row.held or "").splitlines())
         items += [
-            Item.wrong(
+            Finding.wrong(
                 found.object,
                 found.state,
                 found.detail,
-                Mend(found.mend, "sql" if found.safe else "", found.mend),
+                Remedy(found.remedy, "sql" if found.safe else "", found.remedy),
             )
             for found in our_tables.compare(name, wanted, lines)
         ]
     for name, row in held.items():
         if our_tables.ours(name):
-            drop = Mend(f"DROP TABLE pyrepl.{name}")
-            items.append(Item.wrong(f"table {name}", "orphan", _SAID["orphan"], drop))
+            drop = Remedy(f"DROP TABLE pyrepl.{name}")
+            items.append(
+                Finding.wrong(f"table {name}", "orphan", _SAID["orphan"], drop)
+            )
         else:
-            items.append(plain(row, mend))
+            items.append(plain(row, remedy))
     return items

@@ -19,12 +19,12 @@ from pyreplctl.delivery import status
 from pyreplctl.schema import contracts, portal_objects
 from pyreplctl.schema import link as links
 from pyreplctl.schema.contracts import Contract
-from pyreplctl.schema.link import Way
+from pyreplctl.schema.link import Link
 from pyreplctl.verify import findings
 from pyreplctl.verify.delivery_health import SEE_STATUS, TOO_OLD
-from pyreplctl.verify.findings import Item, Mend, Row
+from pyreplctl.verify.findings import Finding, Remedy, Row
 
-RUN_INSTALL = Mend('run "pyreplctl install"', "install")
+RUN_INSTALL = Remedy('run "pyreplctl install"', "install")
 
 
 LINK_KINDS = ("server", "mapping", "foreign table")
@@ -42,17 +42,17 @@ class Agreement:
     guard: str
 
     @property
-    def ways(self) -> list[Way]:
+    def ways(self) -> list[Link]:
         """Its links, whether they are there or not."""
-        both = [Way(self.id, self.link_role)]
+        both = [Link(self.id, self.link_role)]
         if self.delivery == "immediate":
             role = links.immediate_role(self.link_role)
-            both.append(Way(self.id, role, immediate=True))
+            both.append(Link(self.id, role, immediate=True))
         return both
 
 
 @dataclass(frozen=True)
-class Known:
+class PortalState:
     """What the portal says of itself and of what it has agreed on."""
 
     rows: list[Row]
@@ -65,7 +65,7 @@ class Known:
         return next(row for row in self.rows if row.kind == kind)
 
 
-def read(connection: Connection) -> Known:
+def read(connection: Connection) -> PortalState:
     """Ask the portal."""
     try:
         with driver_errors("the portal"):
@@ -79,7 +79,7 @@ def read(connection: Connection) -> Known:
     for row in fetch(connection, "SELECT * FROM pyrepl.contract_columns()"):
         columns.setdefault(row["contract_id"], []).append(row)
     settings = next(row for row in rows if row.kind == "settings")
-    return Known(
+    return PortalState(
         rows=rows,
         config=msgspec.json.decode(settings.held or "{}", type=Config),
         agreements={each.id: each for each in agreed},
@@ -88,81 +88,86 @@ def read(connection: Connection) -> Known:
 
 
 def portal_findings(
-    connection: Connection, known: Known, given: Config | None
-) -> list[Item]:
+    connection: Connection, known: PortalState, given: Config | None
+) -> list[Finding]:
     """Compare the portal with what install makes."""
-    mend = RUN_INSTALL
+    remedy = RUN_INSTALL
     contract, items = _contract(connection, known)
     agreed = {n: known.contracts[a.contract_id] for n, a in known.agreements.items()}
     wanted = portal_objects.expected_objects(connection, known.config, contract, agreed)
     own = [row for row in known.rows if row.kind not in LINK_KINDS]
-    items += findings.objects(own, wanted, mend)
-    items += findings.tables(own, "portal", mend)
-    items += findings.others(own, ("schema", "role", "grant"), mend)
+    items += findings.objects(own, wanted, remedy)
+    items += findings.tables(own, "portal", remedy)
+    items += findings.others(own, ("schema", "role", "grant"), remedy)
     items += [_settings(known, given), *_clock(connection, known)]
     items += _orphan_links(known)
     return sorted(items)
 
 
-def _contract(connection: Connection, known: Known) -> tuple[Contract, list[Item]]:
+def _contract(
+    connection: Connection, known: PortalState
+) -> tuple[Contract, list[Finding]]:
     """Return the contract that install knows, and how the tables differ from it."""
     newest = known.contracts[max(known.contracts)]
-    mend = Mend(
+    remedy = Remedy(
         'run "pyreplctl install", then "pyreplctl course refresh --all"', "install"
     )
     try:
         offered = contracts.offered(connection, known.config)
     except NotSuitable as error:
-        by_hand = Mend(error.hint or "")
-        return newest, [Item.wrong("contract", "outdated", str(error), by_hand)]
+        by_hand = Remedy(error.hint or "")
+        return newest, [Finding.wrong("contract", "outdated", str(error), by_hand)]
     for contract in known.contracts.values():
         if contract.fingerprint == offered.fingerprint:
-            return contract, [Item("contract", "current")]
+            return contract, [Finding("contract", "current")]
     more, less = offered.missing_from(newest), newest.missing_from(offered)
     parts = [f"new on the portal: {', '.join(more)}"] if more else []
     parts += [f"gone or altered: {', '.join(less)}"] if less else []
     said = "; ".join(parts) or "the columns have another order"
-    return newest, [Item.wrong("contract", "outdated", said, mend)]
+    return newest, [Finding.wrong("contract", "outdated", said, remedy)]
 
 
-def _settings(known: Known, given: Config | None) -> Item:
+def _settings(known: PortalState, given: Config | None) -> Finding:
     row = known.row("settings")
     if row.source != __version__:
         said = f"installed by version {row.source}, this is {__version__}"
-        return Item.wrong("settings", "outdated", said, RUN_INSTALL)
+        return Finding.wrong("settings", "outdated", said, RUN_INSTALL)
     if given is not None:
         installed = known.config
         if (given.tables, given.policy) != (installed.tables, installed.policy):
-            return Item.wrong(
+            return Finding.wrong(
                 "settings",
                 "outdated",
                 "[tables] or [policy] say otherwise than what is installed",
-                Mend(
+                Remedy(
                     'run "pyreplctl install", or verify with the configuration that'
                     " belongs to this portal"
                 ),
             )
-    return Item("settings", "current")
+    return Finding("settings", "current")
 
 
-def _clock(connection: Connection, known: Known) -> list[Item]:
+def _clock(connection: Connection, known: PortalState) -> list[Finding]:
     queue = known.row("queue")
     waits, oldest = int(queue.source or 0), float(queue.held or 0)
     alive = [clock for clock in _clocks(connection) if clock.alive]
-    changes = Item("changes", "current", f"not yet routed: {waits}" if waits else "")
+    changes = Finding("changes", "current", f"not yet routed: {waits}" if waits else "")
     if oldest > TOO_OLD:
         said = f"not yet routed: {waits}, the oldest for {status.age(oldest)}"
-        changes = Item.wrong("changes", "outdated", said, SEE_STATUS)
+        changes = Finding.wrong("changes", "outdated", said, SEE_STATUS)
     if alive:
-        return [Item("clock", "current", f"{alive[0].kind} {alive[0].name}"), changes]
+        return [
+            Finding("clock", "current", f"{alive[0].kind} {alive[0].name}"),
+            changes,
+        ]
     if oldest < status.SERVE_ALIVE:
-        return [Item("clock", "current", "none is running"), changes]
+        return [Finding("clock", "current", "none is running"), changes]
     return [
-        Item.wrong(
+        Finding.wrong(
             "clock",
             "missing",
             f"changes wait for {status.age(oldest)} and nothing routes them",
-            Mend('start "pyreplctl run", or let cron CALL pyrepl.serve()'),
+            Remedy('start "pyreplctl run", or let cron CALL pyrepl.serve()'),
         ),
         changes,
     ]
@@ -176,15 +181,15 @@ def _clocks(connection: Connection) -> list[status.Clock]:
         return []  # that function's own state says why
 
 
-def _orphan_links(known: Known) -> list[Item]:
+def _orphan_links(known: PortalState) -> list[Finding]:
     ways = [way for each in known.agreements.values() for way in each.ways]
     wanted = {way.server for way in ways}
-    wanted |= {links.Way(n, "", immediate=True).server for n in known.agreements}
+    wanted |= {links.Link(n, "", immediate=True).server for n in known.agreements}
     tables = {name for way in ways for name in links.foreign_tables(way)}
     tables |= {
         name
         for number in known.agreements
-        for name in links.foreign_tables(Way(number, "", immediate=True))
+        for name in links.foreign_tables(Link(number, "", immediate=True))
     }
     found = []
     for row in known.rows:
@@ -196,5 +201,5 @@ def _orphan_links(known: Known) -> list[Item]:
             continue
         said = "belongs to no course database"
         name = f"{row.kind} {row.name}"
-        found.append(Item.wrong(name, "orphan", said, Mend(drop)))
+        found.append(Finding.wrong(name, "orphan", said, Remedy(drop)))
     return found

@@ -11,9 +11,9 @@ from pyreplctl.core.errors import Error
 from pyreplctl.core.locks import Patience
 from pyreplctl.courses import conninfo, links, refresh
 from pyreplctl.install import portal, roles
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.verify import portal_structure
-from pyreplctl.verify.findings import Item, Mend
+from pyreplctl.verify.findings import Finding, Remedy
 from pyreplctl.verify.structure import Structure
 
 PORTAL = ""  # the place of what is no course database's
@@ -24,27 +24,27 @@ class Step:
     """What is to be done about an object; nothing, where somebody must decide."""
 
     place: str
-    item: Item
+    item: Finding
 
     @property
     def action(self) -> str:
         """What will be done, in words."""
-        mend = self.item.mend
+        remedy = self.item.remedy
         return {
             "install": "install",
             "refresh": "course refresh",
-            "link": "mend the link",
+            "link": "repair the link",
             "password": "a new password",
-            "sql": mend.statement,
+            "sql": remedy.statement,
             "": "left to you",
-        }[mend.step]
+        }[remedy.step]
 
 
 @dataclass
 class Repaired:
     """What was changed, by place, and what failed with why."""
 
-    changes: dict[str, list[Change]] = field(default_factory=dict)
+    changes: dict[str, list[ObjectChange]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -66,24 +66,29 @@ def repair(dsn: str, steps: list[Step], patience: Patience | None = None) -> Rep
     with connect(dsn, "the portal") as connection:
         config = portal_structure.read(connection).config
         for place in sorted({step.place for step in steps}):
-            mends = [step.item.mend for step in steps if step.place == place]
+            remedies = [step.item.remedy for step in steps if step.place == place]
             changes = done.changes.setdefault(place, [])
             try:
                 with driver_errors(place or "the portal"):
                     if place == PORTAL:
-                        changes += _portal(connection, config, mends, patience)
+                        changes += _portal(connection, config, remedies, patience)
                     else:
-                        changes += _database(connection, config, place, mends, patience)
+                        changes += _database(
+                            connection, config, place, remedies, patience
+                        )
             except Error as error:
                 done.failed[place] = f"{error} {error.hint or ''}".rstrip()
     return done
 
 
 def _portal(
-    connection: Connection, config: Config, mends: list[Mend], patience: Patience | None
-) -> list[Change]:
-    changes = _run(connection, mends)
-    if any(mend.step == "install" for mend in mends):
+    connection: Connection,
+    config: Config,
+    remedies: list[Remedy],
+    patience: Patience | None,
+) -> list[ObjectChange]:
+    changes = _run(connection, remedies)
+    if any(remedy.step == "install" for remedy in remedies):
         done = portal.install_by(connection, config, patience)
         changes += [change for change in done if change.state != "unchanged"]
     return changes
@@ -93,36 +98,36 @@ def _database(
     connection: Connection,
     config: Config,
     name: str,
-    mends: list[Mend],
+    remedies: list[Remedy],
     patience: Patience | None,
-) -> list[Change]:
+) -> list[ObjectChange]:
     number = databases.numbers(connection, [name])[name]
-    steps: set[str] = {mend.step for mend in mends}
-    changes: list[Change] = []
+    steps: set[str] = {remedy.step for remedy in remedies}
+    changes: list[ObjectChange] = []
     if "link" in steps:
-        changes += roles.mend(connection, "portal", {})
+        changes += roles.repair(connection, "portal", {})
         with databases.delivery_stopped(connection, number):
-            mended, closed = links.mend_links(connection, number)
-        changes += mended
-        # What is at the portal is mended even where the course cannot be entered.
+            repaired, closed = links.repair_links(connection, number)
+        changes += repaired
+        # What is at the portal is repaired even where the course cannot be entered.
         steps |= {"password"} if closed else set()
     if "password" in steps:
         links.rotate_password(connection, name)
-        changes.append(Change("password of the link", "replaced"))
+        changes.append(ObjectChange("password of the link", "replaced"))
     if "sql" in steps:
-        with conninfo.entered(connection, number, name, None) as course:
-            changes += _run(course, mends)
+        with conninfo.connect_course(connection, number, name, None) as course:
+            changes += _run(course, remedies)
     if "refresh" in steps:
         changes += refresh.refresh(connection, config, name, patience=patience)
     return changes
 
 
-def _run(connection: Connection, mends: list[Mend]) -> list[Change]:
+def _run(connection: Connection, remedies: list[Remedy]) -> list[ObjectChange]:
     """Run statements of which none loses data, each without waiting long."""
-    statements = [mend.statement for mend in mends if mend.step == "sql"]
+    statements = [remedy.statement for remedy in remedies if remedy.step == "sql"]
     for statement in statements:
         with connection.transaction():
             connection.execute("SET LOCAL ROLE pyrepl_owner")
             connection.execute("SET LOCAL lock_timeout = '2s'")
             connection.execute(statement.encode())
-    return [Change(statement, "replaced") for statement in statements]
+    return [ObjectChange(statement, "replaced") for statement in statements]

@@ -13,10 +13,10 @@ from pyreplctl.core.db import connect, fetch
 from pyreplctl.install import installed
 from pyreplctl.verify import data as verification
 from pyreplctl.verify.data import Result
-from pyreplctl.verify.findings import Item
+from pyreplctl.verify.findings import Finding
 
 if TYPE_CHECKING:
-    from pyreplctl.verify.course_structure import Looked
+    from pyreplctl.verify.course_structure import DatabaseStructure
     from pyreplctl.verify.structure import Structure
 
 KINDS = ("missing", "stale", "extra")
@@ -41,7 +41,7 @@ class Database:
     """What a run found at one course database; None is what it did not look at."""
 
     name: str
-    looked: Looked | None = None
+    looked: DatabaseStructure | None = None
     data: Result | None = None
 
     @property
@@ -63,12 +63,12 @@ class Database:
         return next((error for error in errors if error), None)
 
     @property
-    def items(self) -> list[Item]:
+    def items(self) -> list[Finding]:
         """The objects that were looked at."""
         return self.looked.items if self.looked else []
 
     @property
-    def wrong(self) -> list[Item]:
+    def wrong(self) -> list[Finding]:
         """The objects that are not current."""
         return [item for item in self.items if item.state != "current"]
 
@@ -98,7 +98,7 @@ class Database:
 class Run:
     """All of a run; `portal` is None where structure was not looked at."""
 
-    portal: list[Item] | None
+    portal: list[Finding] | None
     databases: list[Database]
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     found: Structure | None = None
@@ -112,7 +112,7 @@ class Run:
         return None if None in states else True
 
     @property
-    def wrong(self) -> list[Item]:
+    def wrong(self) -> list[Finding]:
         """The objects of the portal that are not current."""
         return [item for item in self.portal or [] if item.state != "current"]
 
@@ -122,10 +122,10 @@ class Run:
         return verdict(not self.wrong, differs=False, data=False)
 
     @property
-    def mends(self) -> bool:
+    def remedies(self) -> bool:
         """Whether a repair could do anything."""
         every = [*self.wrong, *(item for each in self.databases for item in each.wrong)]
-        return any(item.mend.step for item in every) or any(
+        return any(item.remedy.step for item in every) or any(
             result.drifted for result in self.results
         )
 
@@ -143,7 +143,7 @@ class Run:
         }
 
 
-def _plain(item: Item) -> dict[str, str]:
+def _plain(item: Finding) -> dict[str, str]:
     return {"object": item.object, "state": item.state, "detail": item.detail}
 
 

@@ -10,9 +10,9 @@ from pyreplctl.core import databases
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import connect
 from pyreplctl.install import installed, preflight
-from pyreplctl.verify.course_structure import Looked, look_at_course, verdict
+from pyreplctl.verify.course_structure import DatabaseStructure, look_at_course, verdict
 from pyreplctl.verify.delivery_health import delivery_findings, read_deliveries
-from pyreplctl.verify.findings import Item
+from pyreplctl.verify.findings import Finding
 from pyreplctl.verify.portal_structure import RUN_INSTALL, portal_findings, read
 
 
@@ -20,8 +20,8 @@ from pyreplctl.verify.portal_structure import RUN_INSTALL, portal_findings, read
 class Structure:
     """What was found on the portal, and at each course database by name."""
 
-    portal: list[Item]
-    databases: dict[str, Looked]
+    portal: list[Finding]
+    databases: dict[str, DatabaseStructure]
 
     @property
     def ok(self) -> bool | None:
@@ -50,9 +50,9 @@ def verify(
         found = portal_findings(connection, known, given)
         doing, trouble = read_deliveries(connection)
         if trouble and all(item.state == "current" for item in found):
-            found.append(Item.wrong("status", "edited", trouble, RUN_INSTALL))
+            found.append(Finding.wrong("status", "edited", trouble, RUN_INSTALL))
 
-    def one(item: tuple[str, int]) -> Looked:
+    def one(item: tuple[str, int]) -> DatabaseStructure:
         name, number = item
         looked = look_at_course(dsn, known, number)
         if name in doing:

@@ -15,7 +15,7 @@ from pyreplctl.core.errors import DatabaseError
 from pyreplctl.courses import prepare, register
 from pyreplctl.install.portal import install
 from pyreplctl.sandbox.embedded import Cluster
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 from tests.cli.run import Cli, Ran
 from tests.cli.traces import traces, untouched
 from tests.conftest import NewCluster, NewCourse, NewPortal
@@ -487,10 +487,10 @@ def test_register_names_columns_and_the_alter_that_mends_each(
         do(course, change)
     with untouched(platform.dsn, course):
         hint = complained(cli("course", "register", TOY, "--dsn", course), 1, *words)
-    mends = hint.splitlines()[1:]
-    assert all(re.match("  (ALTER TABLE|CREATE UNIQUE INDEX) ", m) for m in mends)
-    for mend in mends:
-        do(course, mend)
+    remedies = hint.splitlines()[1:]
+    assert all(re.match("  (ALTER TABLE|CREATE UNIQUE INDEX) ", m) for m in remedies)
+    for remedy in remedies:
+        do(course, remedy)
     assert cli("course", "register", TOY, "--dsn", course).code == 0
     platform.assert_equal()
 
@@ -606,7 +606,7 @@ def fail(*_: Any, **__: Any) -> None:
     raise DatabaseError("injected", hint="none")
 
 
-def leave_all(*_: Any) -> list[Change]:
+def leave_all(*_: Any) -> list[ObjectChange]:
     return []
 
 

@@ -98,7 +98,7 @@ def test_course_database_down_for_days(
 
 
 @pytest.mark.parametrize(
-    ("breaks", "mends"),
+    ("breaks", "remedies"),
     [
         (
             "ALTER DATABASE {} SET default_transaction_read_only = on",
@@ -116,7 +116,7 @@ def test_course_database_down_for_days(
     ids=["read-only", "a right revoked", "a table gone"],
 )
 def test_any_failure_of_a_batch_where_the_database_is_at_fault(
-    platform: Platform, breaks: LiteralString, mends: LiteralString
+    platform: Platform, breaks: LiteralString, remedies: LiteralString
 ) -> None:
     course = populated(platform)
     [(role,)] = course.rows("SELECT link_role FROM pyrepl.binding")
@@ -131,7 +131,7 @@ def test_any_failure_of_a_batch_where_the_database_is_at_fault(
     assert platform.rows("SELECT FROM pyrepl.health WHERE retry_at > now()")
 
     course.execute("SET default_transaction_read_only = off")
-    course.connection.execute(sql.SQL(mends).format(name))
+    course.connection.execute(sql.SQL(remedies).format(name))
     platform.execute("SELECT pyrepl.postgres_fdw_disconnect_all()")
     state.resume(platform.connection, [course.name])
     assert platform.deliver() == {}

@@ -7,12 +7,12 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from pyreplctl.delivery.scheduler import Turns
+from pyreplctl.delivery.scheduler import Scheduler
 from tests.support.polling import until
 
 
 def test_each_database_gets_one_turn_however_often_it_is_asked_for() -> None:
-    turns = Turns()
+    turns = Scheduler()
     turns.ask([1, 2])
     turns.ask([2, 1])
     assert {turns.take(), turns.take()} == {1, 2}
@@ -20,7 +20,7 @@ def test_each_database_gets_one_turn_however_often_it_is_asked_for() -> None:
 
 
 def test_a_database_that_is_asked_for_while_in_hand_gets_another_turn() -> None:
-    turns = Turns()
+    turns = Scheduler()
     turns.ask([1])
     turns.take()
     turns.ask([1])
@@ -32,7 +32,7 @@ def test_a_database_that_is_asked_for_while_in_hand_gets_another_turn() -> None:
 
 
 def test_more_to_be_done_is_another_turn() -> None:
-    turns = Turns()
+    turns = Scheduler()
     turns.ask([1])
     turns.take()
     turns.give_back(1, again=True)
@@ -40,7 +40,7 @@ def test_more_to_be_done_is_another_turn() -> None:
 
 
 def test_a_turn_comes_after_the_rest_and_not_before() -> None:
-    turns = Turns()
+    turns = Scheduler()
     turns.ask([1])
     turns.take()
     begun = time.monotonic()
@@ -51,7 +51,7 @@ def test_a_turn_comes_after_the_rest_and_not_before() -> None:
 
 
 def test_who_has_not_to_rest_goes_first() -> None:
-    turns = Turns()
+    turns = Scheduler()
     turns.ask([1])
     turns.take()
     turns.give_back(1, 60, again=True)
@@ -60,7 +60,7 @@ def test_who_has_not_to_rest_goes_first() -> None:
 
 
 def test_a_thread_that_waits_for_a_rest_leaves_the_next_turn_to_another() -> None:
-    turns = Turns()
+    turns = Scheduler()
     for number in (1, 2):
         turns.ask([number])
         turns.take()
@@ -70,7 +70,7 @@ def test_a_thread_that_waits_for_a_rest_leaves_the_next_turn_to_another() -> Non
 
 
 def test_closing_wakes_those_who_wait() -> None:
-    turns = Turns()
+    turns = Scheduler()
     with ThreadPoolExecutor(1) as pool:
         waits = pool.submit(turns.take)
         turns.close()
@@ -79,7 +79,7 @@ def test_closing_wakes_those_who_wait() -> None:
     assert turns.take() is None
 
 
-def nobody_is_next(turns: Turns) -> bool:
+def nobody_is_next(turns: Scheduler) -> bool:
     """Whether a thread that takes a turn waits, until this one makes one for it."""
     taken: list[int | None] = []
     thread = threading.Thread(target=lambda: taken.append(turns.take()))
@@ -91,7 +91,7 @@ def nobody_is_next(turns: Turns) -> bool:
 
 
 def test_a_database_goes_to_the_thread_that_had_it_last_if_that_is_free() -> None:
-    turns, taken = Turns(), queue.SimpleQueue[tuple[str, int | None]]()
+    turns, taken = Scheduler(), queue.SimpleQueue[tuple[str, int | None]]()
 
     def work(name: str) -> None:
         while (number := turns.take()) is not None:
@@ -111,7 +111,7 @@ def test_a_database_goes_to_the_thread_that_had_it_last_if_that_is_free() -> Non
 
 
 def test_it_goes_to_another_thread_if_that_one_is_busy() -> None:
-    turns = Turns()
+    turns = Scheduler()
     turns.ask([1])
     turns.take()
     turns.give_back(1)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from pyreplctl.verify.findings import Item
+from pyreplctl.verify.findings import Finding
 from pyreplctl.verify.run import KINDS, Database, Run
 
 # What XML 1.0 cannot hold: names and messages may come from anywhere.
@@ -54,7 +54,7 @@ def _count(suite: ET.Element, seconds: float) -> None:
     suite.set("time", f"{seconds:.3f}")
 
 
-def _structure(suite: ET.Element, place: str, items: Sequence[Item]) -> None:
+def _structure(suite: ET.Element, place: str, items: Sequence[Finding]) -> None:
     for item in items:
         case = _case(suite, f"{place}.structure", item.object)
         if item.state != "current":

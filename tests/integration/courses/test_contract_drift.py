@@ -100,7 +100,7 @@ def refreshed(platform: Platform, course: Course) -> None:
     refresh.refresh(platform.connection, platform.config, course.name, course.dsn)
 
 
-def mend(platform: Platform, course: Course) -> None:
+def repair(platform: Platform, course: Course) -> None:
     """What a deployment runs."""
     portal.install(platform.dsn, platform.config)
     refreshed(platform, course)
@@ -159,7 +159,7 @@ def test_a_column_changes_on_the_portal_before_install(
 
     toy.execute(alter)
     configured(platform, **tables)
-    mend(platform, toy)
+    repair(platform, toy)
     assert shown(platform, toy.name).health == "ok"
     assert_arrived(toy)
     platform.assert_equal()
@@ -194,7 +194,7 @@ def test_a_key_column_is_renamed_on_the_portal_before_install(
 
     toy.execute(alter)
     configured(platform, **tables)
-    mend(platform, toy)
+    repair(platform, toy)
     assert shown(platform, toy.name).health == "ok"
     assert_arrived(toy)
     platform.assert_equal()
@@ -224,7 +224,7 @@ def test_a_table_whose_key_column_is_renamed_may_be_truncated(
     platform.execute("TRUNCATE " + table + " CASCADE")
     toy.execute(alter)
     configured(platform, **tables)
-    mend(platform, toy)
+    repair(platform, toy)
     assert toy.connection.execute(b"SELECT FROM " + table.encode()).fetchall() == []
     platform.assert_equal()
 
@@ -304,7 +304,7 @@ def test_a_wider_type_at_the_course_is_taken_in_by_refresh(
     toy.execute("ALTER TABLE auth_userprofile ALTER year_of_birth TYPE bigint")
     platform.execute("UPDATE auth_userprofile SET year_of_birth = 1980")
     assert_waits_for(platform, toy, "year_of_birth", "bigint")
-    mend(platform, toy)
+    repair(platform, toy)
     platform.assert_equal()
 
 
@@ -329,7 +329,7 @@ def test_a_new_column_is_pending_until_refresh_and_deliveries_go_on(
         refreshed(platform, toy)
     hint = str(refused.value.hint)
     toy.connection.execute(hint[hint.index("ALTER TABLE") :].encode())
-    mend(platform, toy)
+    repair(platform, toy)
     assert shown(platform, toy.name).pending_columns == []
     assert toy.rows("SELECT user_id, city FROM auth_userprofile ORDER BY 1") == [
         (1, "After"),
@@ -348,7 +348,7 @@ def test_two_databases_are_served_in_different_contracts_at_once(
     add: LiteralString = "ALTER TABLE auth_userprofile ADD city varchar(99)"
     platform.execute(add)
     other.execute(add)
-    mend(platform, other)
+    repair(platform, other)
     platform.execute("UPDATE auth_userprofile SET city = 'City ' || user_id")
     platform.execute("UPDATE auth_userprofile SET name = 'Named ' || user_id")
     platform.member(5, TOY, OTHER)
@@ -397,5 +397,5 @@ def test_one_database_waits_for_its_contract_and_two_are_served_in_different_one
     waits.execute("ALTER TABLE auth_userprofile ALTER goals TYPE text")
     for course in (waits, toy):
         course.execute(add)
-        mend(platform, course)
+        repair(platform, course)
     platform.assert_equal()

@@ -568,8 +568,8 @@ def test_a_refresh_mends_the_guard(
             course.connection.execute(statement)
     assert states(course) == {state}
     changes = refresh(platform.connection, Config(), course.name, course.dsn)
-    mended = {change.object for change in changes}
-    assert mended >= {f"triggers public.{table}" for table in THREE}
+    repaired = {change.object for change in changes}
+    assert repaired >= {f"triggers public.{table}" for table in THREE}
     assert states(course) == {"current"}
     assert_names(refusal(course.connection, EMAIL), "email")
 

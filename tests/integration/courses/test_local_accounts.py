@@ -230,7 +230,7 @@ def test_a_local_account_survives(
 
 
 @pytest.mark.parametrize(
-    ("obstacle", "mend"),
+    ("obstacle", "remedy"),
     [
         (
             {"number": ADMIN},
@@ -246,7 +246,7 @@ def test_a_local_account_survives(
     ids=["id", "name"],
 )
 def test_once_the_obstacle_is_gone_the_next_change_is_delivered(
-    platform: Platform, obstacle: dict[str, Any], mend: str
+    platform: Platform, obstacle: dict[str, Any], remedy: str
 ) -> None:
     course = platform.course(TOY)
     add_account(course.connection, **obstacle)
@@ -255,7 +255,7 @@ def test_once_the_obstacle_is_gone_the_next_change_is_delivered(
     platform.execute("UPDATE auth_user SET email = 'still@x'")
     assert list(platform.deliver()) == [course.name]
 
-    course.connection.execute(f"BEGIN; {mend}; COMMIT".encode())
+    course.connection.execute(f"BEGIN; {remedy}; COMMIT".encode())
     platform.execute("UPDATE auth_user SET email = 'at@last'")
     assert platform.deliver() == {}
     assert set_aside(platform) == []

@@ -15,14 +15,14 @@ from pyreplctl.core.errors import DatabaseError
 from pyreplctl.core.locks import LOCK_CLASS, REFRESH_LOCK
 from pyreplctl.courses.refresh import refresh
 from pyreplctl.install.portal import check, install
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 from tests.support.platform import Course, Platform
 from tests.support.polling import until
 
 BIO: LiteralString = "ALTER TABLE auth_userprofile ADD COLUMN bio text"
 
 
-def refreshed(platform: Platform, course: Course) -> list[Change]:
+def refreshed(platform: Platform, course: Course) -> list[ObjectChange]:
     with connect(platform.dsn, "the portal") as connection:
         return refresh(connection, platform.config, course.name, course.dsn)
 
@@ -68,7 +68,7 @@ def test_the_portals_functions_are_replaced_by_one_after_the_other(
     install(platform.dsn, Config())
     ready = threading.Barrier(len(courses))
 
-    def one(course: Course) -> list[Change]:
+    def one(course: Course) -> list[ObjectChange]:
         ready.wait()
         return refreshed(platform, course)
 
@@ -100,7 +100,7 @@ def test_control_they_wait_for_a_lock_of_their_own(platform: Platform) -> None:
     holder = platform.session()
     holder.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, REFRESH_LOCK))
     with ThreadPoolExecutor() as pool:
-        hanging: Future[list[Change]] = pool.submit(refreshed, platform, course)
+        hanging: Future[list[ObjectChange]] = pool.submit(refreshed, platform, course)
         until(lambda: waiting(platform.dsn))
         assert not hanging.done()
         holder.rollback()

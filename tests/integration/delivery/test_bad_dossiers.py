@@ -55,7 +55,7 @@ def test_a_change_that_waits_while_its_dossier_is_set_aside_is_not_lost(
     route(platform.connection)
     while deliver(platform.connection, 1).outcome != "failed" or not alone(platform):
         assert not platform.rows("SELECT 1 FROM pyrepl.retry")
-    # Mended after its dossier has failed alone, before it is set aside.
+    # Repaired after its dossier has failed alone, before it is set aside.
     platform.execute("UPDATE auth_user SET first_name = 'short' WHERE id = 1")
     route(platform.connection)
     assert deliver(platform.connection, 1).outcome == "probed"

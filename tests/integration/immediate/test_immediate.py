@@ -200,9 +200,9 @@ def test_a_bad_dossier_fails_no_writer_and_is_set_aside(
     assert immediate.rows("SELECT user_id FROM pyrepl.retry") == [(1,)]
     immediate.execute("UPDATE auth_user SET first_name = 'good' WHERE id = 2")
     assert course.user(2)["first_name"] == "good"
-    immediate.execute("UPDATE auth_user SET first_name = 'mended' WHERE id = 1")
+    immediate.execute("UPDATE auth_user SET first_name = 'repaired' WHERE id = 1")
     assert immediate.deliver() == {}
-    assert course.user(1)["first_name"] == "mended"
+    assert course.user(1)["first_name"] == "repaired"
 
 
 def test_a_paused_database_is_left_to_its_queue(

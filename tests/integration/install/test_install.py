@@ -19,7 +19,7 @@ from pyreplctl.courses.refresh import refresh
 from pyreplctl.install import removal
 from pyreplctl.install.portal import check, install
 from pyreplctl.sandbox.embedded import Cluster, find_bin_dir
-from pyreplctl.schema.objects import Change
+from pyreplctl.schema.objects import ObjectChange
 from tests.cli.run import Cli
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.support.logins import as_login, new_login
@@ -30,7 +30,7 @@ TABLES = ("auth_user", "auth_userprofile", "student_courseenrollment")
 HASTY = Patience(lock_timeout=0.05, attempts=2)
 
 
-def changed(changes: list[Change]) -> dict[str, str]:
+def changed(changes: list[ObjectChange]) -> dict[str, str]:
     return {c.object: c.state for c in changes if c.state != "unchanged"}
 
 
@@ -160,8 +160,8 @@ def test_a_refresh_mends_a_course(platform: Platform) -> None:
     before = dump(course.dsn)
     course.execute("ALTER FUNCTION pyrepl.apply() RESET search_path")
     course.execute("DROP VIEW pyrepl.digest")
-    mended = refresh(platform.connection, Config(), course.name, course.dsn)
-    assert {c.object for c in mended} == {"function apply", "view digest"}
+    repaired = refresh(platform.connection, Config(), course.name, course.dsn)
+    assert {c.object for c in repaired} == {"function apply", "view digest"}
     assert dump(course.dsn) == before
 
 
@@ -394,7 +394,7 @@ def test_an_extension_that_was_there_before_stays(new_portal: NewPortal) -> None
         install(dsn, Config())
         changes = removal.uninstall(connection)
     assert dump(dsn) == before
-    kept = Change("extension postgres_fdw", "unchanged", "it was there before")
+    kept = ObjectChange("extension postgres_fdw", "unchanged", "it was there before")
     assert kept in changes
 
 
@@ -404,7 +404,7 @@ def test_an_uninstall_keeps_the_links_of_others(platform: Platform) -> None:
     platform.execute("CREATE FOREIGN TABLE theirs (n int) SERVER theirs")
     changes = removal.uninstall(platform.connection)
     kept = "others use it; now in schema public"
-    assert Change("extension postgres_fdw", "unchanged", kept) in changes
+    assert ObjectChange("extension postgres_fdw", "unchanged", kept) in changes
     found = platform.rows("SELECT srvname::text FROM pg_foreign_server")
     assert found == [("theirs",)]
     assert platform.rows("SELECT to_regclass('theirs')::text") == [("theirs",)]
@@ -412,13 +412,13 @@ def test_an_uninstall_keeps_the_links_of_others(platform: Platform) -> None:
     install(platform.dsn, Config())
     changes = removal.uninstall(platform.connection)
     kept = "it was there before"
-    assert Change("extension postgres_fdw", "unchanged", kept) in changes
+    assert ObjectChange("extension postgres_fdw", "unchanged", kept) in changes
 
 
 def test_an_extension_that_nobody_else_uses_goes(platform: Platform) -> None:
     platform.course("c")
     changes = removal.uninstall(platform.connection)
-    assert Change("extension postgres_fdw", "dropped") in changes
+    assert ObjectChange("extension postgres_fdw", "dropped") in changes
 
 
 def test_a_registration_that_ends_leaves_no_trace(
@@ -431,7 +431,7 @@ def test_a_registration_that_ends_leaves_no_trace(
     platform.deliver()
     roles = our_roles(course.connection)
     changes = courses.unregister(platform.connection, course.name, dsn)
-    assert Change(f"course database {course.name}", "dropped") in changes
+    assert ObjectChange(f"course database {course.name}", "dropped") in changes
     assert [dump(platform.dsn), dump(dsn)] == before
     (gone,) = set(roles) - set(our_roles(course.connection)) - {"pyrepl_owner"}
     assert gone.endswith("_1")

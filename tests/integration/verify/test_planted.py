@@ -1,4 +1,4 @@
-"""Two hundred differences at random: all are found, nothing besides, all are mended."""
+"""Two hundred random differences: all are found, nothing besides, all are repaired."""
 
 from __future__ import annotations
 
@@ -179,8 +179,12 @@ def test_all_differences_are_found_and_mended(
     assert sorted(found.examples, key=str) == expected
     assert found.missing + found.stale + found.extra == 200
     assert repair_data.repair(platform.dsn, repair_data.plan([found])) == {}
-    (mended,) = platform.verify().values()
-    assert (mended.ok, mended.users, mended.former) == (True, len(MEMBERS), former)
+    (repaired,) = platform.verify().values()
+    assert (repaired.ok, repaired.users, repaired.former) == (
+        True,
+        len(MEMBERS),
+        former,
+    )
 
 
 @pytest.mark.parametrize("policy", ["keep"], indirect=True)

@@ -11,7 +11,7 @@ from pyreplctl.core.config import Config
 from pyreplctl.install.portal import check, install
 from pyreplctl.sandbox.embedded import Cluster
 from pyreplctl.verify import repair_structure, structure
-from pyreplctl.verify.findings import Item
+from pyreplctl.verify.findings import Finding
 from tests.conftest import NewCluster, NewCourse
 from tests.support.logins import as_login, new_login
 from tests.support.platform import Course, Platform
@@ -25,7 +25,7 @@ def wrong(platform: Platform, given: Config | None = None) -> dict[str, str]:
     return {item.object: item.state for item in items(platform, given)}
 
 
-def items(platform: Platform, given: Config | None = None) -> list[Item]:
+def items(platform: Platform, given: Config | None = None) -> list[Finding]:
     found = structure.verify(platform.dsn, [], given=given, jobs=1)
     every = [*found.portal, *(i for d in found.databases.values() for i in d.items)]
     return [item for item in every if item.state != "current"]
@@ -316,7 +316,7 @@ MENDED: dict[str, Damage] = {
 }
 
 
-# What nobody but a person can decide, and the words in which the mend is told.
+# What nobody but a person can decide, and the words in which the remedy is told.
 LEFT: dict[str, tuple[Damage, str]] = {
     "a function of nobody": (
         Damage(
@@ -404,7 +404,7 @@ LEFT: dict[str, tuple[Damage, str]] = {
             "ALTER TABLE auth_userprofile ALTER location TYPE text",
             {"contract agreed columns": "outdated"},
         ),
-        "mend the table at the course",
+        "repair the table at the course",
     ),
     "a dead letter": (
         Damage(

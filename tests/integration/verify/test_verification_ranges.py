@@ -10,7 +10,7 @@ from pyreplctl.core.config import Config
 from pyreplctl.core.locks import LOCK_CLASS
 from pyreplctl.verify import data, digests
 from pyreplctl.verify.data import Result
-from pyreplctl.verify.digests import Range, Sides
+from pyreplctl.verify.digests import Range, SessionPair
 from tests.support.platform import Course, Platform
 
 TOY = "edX/toy/2012_Fall"
@@ -129,7 +129,7 @@ def test_a_statement_that_times_out_is_tried_with_fewer_users(
 ) -> None:
     compared: list[tuple[int, int]] = []
 
-    def compare(sides: Sides, way: object, first: int, last: int) -> Range:
+    def compare(sides: SessionPair, way: object, first: int, last: int) -> Range:
         if last - first > 10_000:
             raise QueryCanceled
         compared.append((first, last))
@@ -137,7 +137,7 @@ def test_a_statement_that_times_out_is_tried_with_fewer_users(
 
     monkeypatch.setattr(digests, "_compare", compare)
     monkeypatch.setattr(digests, "_limit", lambda *_: None)
-    sides = Sides(None, None, None, 1, 1, 0.5)  # type: ignore[arg-type]
+    sides = SessionPair(None, None, None, 1, 1, 0.5)  # type: ignore[arg-type]
     list(digests.ranges(sides, 0, 30_000))
     assert [first for first, _ in compared[1:]] == [last for _, last in compared[:-1]]
     assert (compared[0][0], compared[-1][1]) == (0, 30_001)

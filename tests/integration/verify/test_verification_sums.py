@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pyreplctl.verify import digests
-from pyreplctl.verify.digests import Asked
+from pyreplctl.verify.digests import DigestRequest
 from tests.support.platform import Course, Platform
 
 TOY = "edX/toy/2012_Fall"
@@ -29,12 +29,12 @@ def course(platform: Platform) -> Course:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[DigestRequest]:
     """All that the two sides are asked for."""
     both = digests._both
     seen = []
 
-    def seeing(sides: Any, asked: Asked) -> Any:
+    def seeing(sides: Any, asked: DigestRequest) -> Any:
         seen.append(asked)
         return both(sides, asked)
 
@@ -43,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
 
 
 def test_nobody_is_looked_at_where_the_sums_are_equal(
-    platform: Platform, course: Course, asked: list[Asked]
+    platform: Platform, course: Course, asked: list[DigestRequest]
 ) -> None:
     (found,) = platform.verify().values()
     assert (found.ok, found.users, found.former) == (True, MEMBERS, 0)
@@ -51,7 +51,7 @@ def test_nobody_is_looked_at_where_the_sums_are_equal(
 
 
 def test_users_who_are_not_members_are_taken_away_from_the_total(
-    platform: Platform, course: Course, asked: list[Asked]
+    platform: Platform, course: Course, asked: list[DigestRequest]
 ) -> None:
     platform.execute("DELETE FROM student_courseenrollment WHERE user_id % 5 = 0")
     course.tamper(
@@ -65,7 +65,7 @@ def test_users_who_are_not_members_are_taken_away_from_the_total(
 
 
 def test_only_the_bucket_of_somebody_who_is_not_a_member_is_looked_at(
-    platform: Platform, course: Course, asked: list[Asked]
+    platform: Platform, course: Course, asked: list[DigestRequest]
 ) -> None:
     """Of whom the first ids show nothing, in a database of one course."""
     forget(platform, course, 2500)
@@ -76,7 +76,7 @@ def test_only_the_bucket_of_somebody_who_is_not_a_member_is_looked_at(
 
 
 def test_nobody_is_a_member_twice_who_is_enrolled_twice(
-    platform: Platform, asked: list[Asked]
+    platform: Platform, asked: list[DigestRequest]
 ) -> None:
     other = "edX/other/2012_Fall"
     course = platform.course(TOY, other)
@@ -151,7 +151,7 @@ def test_each_kind_of_difference_makes_a_sum_differ(
 
 
 def test_who_has_left_is_looked_at_by_user(
-    platform: Platform, course: Course, asked: list[Asked]
+    platform: Platform, course: Course, asked: list[DigestRequest]
 ) -> None:
     platform.execute("DELETE FROM student_courseenrollment WHERE user_id IN (700, 900)")
     platform.deliver()
@@ -162,7 +162,7 @@ def test_who_has_left_is_looked_at_by_user(
 
 
 def test_where_many_have_left_all_are_looked_at_by_user(
-    platform: Platform, course: Course, asked: list[Asked]
+    platform: Platform, course: Course, asked: list[DigestRequest]
 ) -> None:
     platform.execute("DELETE FROM student_courseenrollment WHERE user_id % 10 = 0")
     platform.deliver()

@@ -31,7 +31,7 @@ BEGIN
     v_problem := pyrepl.contract_problem();
     IF v_problem IS NOT NULL THEN
         RAISE '%', v_problem USING ERRCODE = 'PR012',
-            HINT = 'Mend the table at the course, or run "pyreplctl course refresh".';
+            HINT = 'Repair the table at the course, or run "pyreplctl course refresh".';
     END IF;
     IF p_users = '{}' THEN  -- a probe: other pushes run into it
         SELECT string_agg(r.wanted || ' on ' || t.table_name, ', ') INTO v_problem

@@ -6,7 +6,7 @@ SET search_path = pg_catalog, pg_temp
 AS $object_to$
 DECLARE
     v_guard text;
-    v_hint CONSTANT text := 'Change it on the portal. To mend the course by hand, a '
+    v_hint CONSTANT text := 'Change it on the portal. To repair the course by hand, a '
         'superuser says SET ROLE pyrepl_owner first.';
 BEGIN
     SELECT b.guard INTO v_guard FROM pyrepl.binding b;
