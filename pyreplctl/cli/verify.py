@@ -195,7 +195,7 @@ def _found(dsn: str, config: Config, looking: Looking, options: VerifyOptions) -
         verify_repair.require_rights(dsn)
     found = _keep(dsn, run.look(dsn, config, options.names, looking))
     if verify_repair.carry_out(dsn, found, options):
-        again = run.look_again(dsn, config, options.names, found, looking)
+        again = run.recheck(dsn, config, options.names, found, looking)
         found = _keep(dsn, again)
     return found
 

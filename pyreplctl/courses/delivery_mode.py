@@ -99,7 +99,7 @@ def _link(
         wanted = portal_objects.database_objects(connection, config, contract, number)
         objects.apply(connection, wanted)
         with driver_errors("a trial push"):
-            connection.execute("SELECT pyrepl.rehearse(%s, true)", (number,))
+            connection.execute("SELECT pyrepl.trial_push(%s, true)", (number,))
     except BaseException:
         if is_new:
             with suppress(Error), driver_errors("the course database"):

@@ -41,7 +41,7 @@ def trial_push(connection: Connection, number: int) -> None:
     """Push a few dossiers and take it back; `NotSuitable` says why that fails."""
     try:
         with driver_errors("a trial push"):
-            connection.execute("SELECT pyrepl.rehearse(%s, false)", (number,))
+            connection.execute("SELECT pyrepl.trial_push(%s, false)", (number,))
     except DatabaseError as error:
         if error.sqlstate == "2F003":
             raise NotSuitable(

@@ -34,7 +34,7 @@ class DeadLetter:
         if self.due_at:
             found.append("It is not dead: it will be tried again by itself.")
         remedy = (
-            "Correct the user's rows on the portal: the dossier is then tried by itself."
+            "Correct the user's rows on the portal: the dossier is tried by itself."
             f" Or repair at the course what refuses it: pyreplctl dead retry {self.id}"
         )
         give_up = (

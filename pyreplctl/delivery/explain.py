@@ -86,9 +86,9 @@ def explain(connection: Connection, who: str) -> list[Explanation]:
     return [
         Explanation(
             **user,
-            **fetch(connection, "SELECT * FROM pyrepl.loose_ends(%s)", user["user_id"])[
-                0
-            ],
+            **fetch(
+                connection, "SELECT * FROM pyrepl.undeliverable(%s)", user["user_id"]
+            )[0],
             databases=fetch_as(
                 Standing,
                 connection,

@@ -103,7 +103,7 @@ def verify(
         return list(pool.map(one, _chosen(dsn, names).items()))
 
 
-def look_again(
+def recheck(
     dsn: str, config: Config, results: list[Result], examples: int = 20
 ) -> list[Result]:
     """Look once more at the users that were found to differ, and at no others."""
@@ -195,7 +195,9 @@ def _differences(
     """Return by user what differs, None for one of whom something is on its way."""
 
     def look(session: Connection, some: list[int]) -> list[dict[str, Any]]:
-        query: LiteralString = "SELECT * FROM pyrepl.look_again(%s, %s::bigint[], %s)"
+        query: LiteralString = (
+            "SELECT * FROM pyrepl.recheck_users(%s, %s::bigint[], %s)"
+        )
         return fetch(session, query, sides.number, some, sides.seed)
 
     if len(users) < MANY:

@@ -186,7 +186,7 @@ def look(
     return _run(found, results)
 
 
-def look_again(
+def recheck(
     dsn: str, config: Config, names: Sequence[str], before: Run, looking: Looking
 ) -> Run:
     """Look again after a repair: at all of structure, and at the users that differed.
@@ -195,7 +195,7 @@ def look_again(
     """
     found = _structure(dsn, names, looking)
     seen = [result for result in before.results if result.error is None]
-    results = verification.look_again(dsn, config, seen, looking.examples)
+    results = verification.recheck(dsn, config, seen, looking.examples)
     if unseen := [result.name for result in before.results if result.error]:
         results += verification.verify(
             dsn, config, unseen, examples=looking.examples, target=looking.target

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.errors import DatabaseError
-from pyreplctl.courses import prepare, register
+from pyreplctl.courses import register, unregister
 from pyreplctl.install.portal import install
 from pyreplctl.sandbox.embedded import Cluster
 from pyreplctl.schema.objects import ObjectChange
@@ -610,7 +610,7 @@ def leave_all(*_: Any) -> list[ObjectChange]:
     return []
 
 
-@pytest.mark.parametrize("step", ["rehearse", "accounts_in_the_way", "host"])
+@pytest.mark.parametrize("step", ["trial_push", "accounts_in_the_way", "host"])
 def test_a_registration_that_fails_late_takes_everything_back(
     cli: Cli, platform: Platform, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -628,8 +628,8 @@ def test_a_registration_killed_half_way_can_be_run_again(
     others = link_roles(course)
     with monkeypatch.context() as patch:
         # Nothing is taken back by a process that was killed.
-        patch.setattr(register, "rehearse", fail)
-        patch.setattr(prepare, "remove", leave_all)
+        patch.setattr(register, "trial_push", fail)
+        patch.setattr(unregister, "remove", leave_all)
         assert cli("course", "register", TOY, "--dsn", course).code == 1
     left = link_roles(course) - others
     assert len(left) == 1

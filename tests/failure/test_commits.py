@@ -63,7 +63,7 @@ def delivery_cut_off_in_commit(
 
 def chain_off(course: Course) -> None:
     course.execute(
-        "CREATE OR REPLACE FUNCTION pyrepl.accept(p_portal text, p_contract text,"
+        "CREATE OR REPLACE FUNCTION pyrepl.check_push(p_portal text, p_contract text,"
         " p_prev uuid, p_tag uuid, p_users bigint[]) RETURNS bigint[] LANGUAGE sql"
         " AS 'SELECT ''{}''::bigint[]'"
     )

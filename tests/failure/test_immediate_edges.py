@@ -212,7 +212,7 @@ def test_control_without_a_look_at_the_users_locks_the_change_is_lost(
     other = immediate.course(OTHER)
     immediate.user(1)
     immediate.execute(
-        "CREATE OR REPLACE FUNCTION pyrepl.being_delivered(p_users bigint[])"
+        "CREATE OR REPLACE FUNCTION pyrepl.users_locked_by_writers(p_users bigint[])"
         " RETURNS bigint[] LANGUAGE sql AS 'SELECT ''{}''::bigint[]'"
     )
     with standing_still(pool, immediate, EDIT):
@@ -259,7 +259,8 @@ def test_a_writer_waits_for_a_short_delivery(
     immediate.member(1, TOY)
     # For as long as this test may take to see it.
     immediate.execute(
-        "ALTER FUNCTION pyrepl.push_now(integer, bigint[]) SET lock_timeout = '20s'"
+        "ALTER FUNCTION pyrepl.push_at_commit(integer, bigint[])"
+        " SET lock_timeout = '20s'"
     )
     write_during_a_delivery(immediate, pool, until_one_waits=True)
     assert course.user(1)["first_name"] == "new"
@@ -281,7 +282,7 @@ def test_control_a_writer_that_does_not_wait_goes_by_the_queue(
 ) -> None:
     immediate.member(1, TOY)
     [(source,)] = immediate.rows(
-        "SELECT pg_get_functiondef('pyrepl.push_now'::regproc)"
+        "SELECT pg_get_functiondef('pyrepl.push_at_commit'::regproc)"
     )
     waits = "PERFORM pg_advisory_xact_lock_shared(1887007344, p_database);"
     assert waits in source
@@ -296,7 +297,7 @@ def test_control_a_writer_that_does_not_wait_goes_by_the_queue(
 
 def write_during_a_look(platform: Platform, pool: ThreadPoolExecutor) -> None:
     with platform.session() as looking:
-        looking.execute("SELECT * FROM pyrepl.look_again(1, '{1}', 7)")
+        looking.execute("SELECT * FROM pyrepl.recheck_users(1, '{1}', 7)")
         writes(pool, platform, EDIT).result()
         looking.rollback()
 
@@ -316,7 +317,7 @@ def test_control_a_look_that_shares_the_lock_meets_a_push(
 ) -> None:
     immediate.member(1, TOY)
     [(source,)] = immediate.rows(
-        "SELECT pg_get_functiondef('pyrepl.look_again'::regproc)"
+        "SELECT pg_get_functiondef('pyrepl.recheck_users'::regproc)"
     )
     alone = "PERFORM pg_advisory_xact_lock(1887007344, p_database);"
     assert alone in source

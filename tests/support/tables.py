@@ -25,7 +25,7 @@ def migrated(connection: Connection, side: str) -> str:
     with connection.transaction(force_rollback=True):
         connection.execute("CREATE SCHEMA pyrepl")
         migrations.apply(connection, side)
-        for name in ("odd_rights", "table_rows"):
+        for name in ("privilege_problem", "table_rows"):
             connection.execute(texts("functions/both")[name].encode())
         return text_of(connection)
 

@@ -17,7 +17,7 @@ AS $object_rows$
         WHERE t.tgname LIKE 'pyrepl\_%' AND NOT t.tgisinternal
     ), thing AS (
         SELECT 'function' AS kind, p.proname::text AS name, NULL AS held, false AS disabled,
-            string_agg(pyrepl.odd_rights(p.proowner,
+            string_agg(pyrepl.privilege_problem(p.proowner,
                 coalesce(p.proacl, acldefault('f', p.proowner)), true), '; ') AS problem
         FROM pg_proc p
         WHERE p.pronamespace = 'pyrepl'::regnamespace AND NOT EXISTS (
@@ -26,7 +26,7 @@ AS $object_rows$
         GROUP BY p.proname
         UNION ALL
         SELECT CASE c.relkind WHEN 'v' THEN 'view' ELSE 'type' END, c.relname, NULL, false,
-            pyrepl.odd_rights(c.relowner, c.relacl, true)
+            pyrepl.privilege_problem(c.relowner, c.relacl, true)
         FROM pg_class c
         WHERE c.relnamespace = 'pyrepl'::regnamespace AND c.relkind IN ('v', 'c')
         UNION ALL

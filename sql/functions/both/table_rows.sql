@@ -11,7 +11,7 @@ AS $table_rows$
         CASE WHEN r.problem IS NULL THEN 'current' ELSE 'edited' END, NULL, NULL, r.problem
     FROM pg_namespace n
     CROSS JOIN LATERAL (
-        SELECT pyrepl.odd_rights(n.nspowner, n.nspacl, true) AS problem) r
+        SELECT pyrepl.privilege_problem(n.nspowner, n.nspacl, true) AS problem) r
     WHERE n.nspname = 'pyrepl'
     UNION ALL
     SELECT 'table', c.relname, CASE WHEN r.problem IS NULL THEN 'current' ELSE 'edited' END,
@@ -48,12 +48,12 @@ AS $table_rows$
     CROSS JOIN LATERAL (
         SELECT string_agg(DISTINCT o.problem, '; ') AS problem
         FROM (
-            SELECT pyrepl.odd_rights(c.relowner, c.relacl, false)
+            SELECT pyrepl.privilege_problem(c.relowner, c.relacl, false)
             UNION ALL
-            SELECT pyrepl.odd_rights(c.relowner, a.attacl, false)
+            SELECT pyrepl.privilege_problem(c.relowner, a.attacl, false)
             FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL
             UNION ALL
-            SELECT pyrepl.odd_rights(s.relowner, s.relacl, false)
+            SELECT pyrepl.privilege_problem(s.relowner, s.relacl, false)
             FROM pg_depend d
             JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
             WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid

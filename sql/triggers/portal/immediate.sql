@@ -4,5 +4,5 @@
 DROP TRIGGER IF EXISTS pyrepl_immediate ON pyrepl.change;
 CREATE CONSTRAINT TRIGGER pyrepl_immediate AFTER INSERT ON pyrepl.change
     DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW WHEN (NEW.immediate) EXECUTE FUNCTION pyrepl.deliver_now();
+    FOR EACH ROW WHEN (NEW.immediate) EXECUTE FUNCTION pyrepl.deliver_at_commit();
 ALTER TABLE pyrepl.change ENABLE ALWAYS TRIGGER pyrepl_immediate;

@@ -69,7 +69,7 @@ def test_a_push_that_does_not_follow_the_last_one_is_refused(
 def test_control_without_the_chain_a_fork_would_write(platform: Platform) -> None:
     course = edited(platform)
     course.execute(
-        "CREATE OR REPLACE FUNCTION pyrepl.accept(p_portal text, p_contract text,"
+        "CREATE OR REPLACE FUNCTION pyrepl.check_push(p_portal text, p_contract text,"
         " p_prev uuid, p_tag uuid, p_users bigint[]) RETURNS bigint[] LANGUAGE sql"
         " AS 'SELECT ''{}''::bigint[]'"
     )

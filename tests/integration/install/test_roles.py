@@ -33,7 +33,7 @@ THREE = ("auth_user", "auth_userprofile", "student_courseenrollment")
 # What each role may run, and nothing else. Both: what the programs ask first.
 BOTH = {"databases", "failures", "migrations"}
 WORKER = BOTH | {
-    *("has_unrouted", "poll", "route", "route_and_tell", "due"),
+    *("has_unrouted", "poll", "route", "route_batch", "due"),
     *("deliver", "delivery_failed"),
     *("serve", "serving", "tick"),
 }
@@ -45,12 +45,12 @@ MONITOR = BOTH | {
         "extent",
         "digest_here",
         "digest_there",
-        "look_again",
+        "recheck_users",
         "pending_users",
         "sums_here",
     ),
     *("progress", "note_progress", "dead_letters"),
-    *("find_users", "explain_user", "loose_ends"),
+    *("find_users", "explain_user", "undeliverable"),
 }
 
 
@@ -232,7 +232,7 @@ def test_a_monitor_reads_and_writes_no_table(
     "statement",
     [
         "SELECT pyrepl.route()",
-        "SELECT pyrepl.route_and_tell()",
+        "SELECT pyrepl.route_batch()",
         "SELECT pyrepl.deliver(1)",
         "SELECT pyrepl.tick('a', 'b')",
         "SELECT pyrepl.push_1('{1}', '{}', NULL, NULL, NULL, '{}', false)",

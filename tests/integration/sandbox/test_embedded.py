@@ -154,7 +154,7 @@ def test_server_ends_with_the_process_that_started_it(directory: Path) -> None:
     bin_dir = binaries.reachable(find_bin_dir())  # else its copy would be left behind
     program = f"""\
 import os, pathlib, signal
-from pyreplctl.embedded import Cluster
+from pyreplctl.sandbox.embedded import Cluster
 bin_dir = pathlib.Path({str(bin_dir)!r})
 cluster = Cluster.create(pathlib.Path({str(directory)!r}), bin_dir=bin_dir)
 cluster.start()

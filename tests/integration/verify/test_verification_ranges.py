@@ -234,7 +234,7 @@ def test_while_suspects_are_looked_at_nobody_delivers(
     platform: Platform, course: Course
 ) -> None:
     looking = platform.session()
-    looking.execute("SELECT * FROM pyrepl.look_again(1, '{1}', 7)")
+    looking.execute("SELECT * FROM pyrepl.recheck_users(1, '{1}', 7)")
     platform.execute("SET lock_timeout = '1ms'")
     with pytest.raises(LockNotAvailable):
         platform.execute("SELECT pg_advisory_lock(%s, 1)", LOCK_CLASS)
@@ -244,7 +244,7 @@ def test_looks_do_not_wait_for_one_another(platform: Platform, course: Course) -
     for _ in range(2):
         looking = platform.session()
         looking.execute("SET lock_timeout = '1ms'")
-        looking.execute("SELECT * FROM pyrepl.look_again(1, '{1}', 7)")
+        looking.execute("SELECT * FROM pyrepl.recheck_users(1, '{1}', 7)")
 
 
 def test_a_course_that_cannot_answer_is_not_called_clean(

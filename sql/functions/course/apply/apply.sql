@@ -31,7 +31,7 @@ DECLARE
     v_constraint text;
     v_context text;
 BEGIN
-    NEW.again := pyrepl.accept(NEW.portal, NEW.contract, NEW.prev, NEW.tag, NEW.ids);
+    NEW.again := pyrepl.check_push(NEW.portal, NEW.contract, NEW.prev, NEW.tag, NEW.ids);
     NEW.copies := '{{}}';
     PERFORM pyrepl.keep_receipts(NEW.settled, NEW.xid, NEW.epoch, NEW.ids);
     IF NEW.ids = '{{}}' THEN RETURN NEW; END IF;

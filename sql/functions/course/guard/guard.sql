@@ -45,7 +45,7 @@ BEGIN
             RETURN NULL;
         END IF;
     END IF;
-    PERFORM pyrepl.object_to(format(
+    PERFORM pyrepl.reject_or_warn(format(
         CASE TG_OP
             WHEN 'INSERT' THEN 'user %s is a copy: no row of %s may be added here'
             WHEN 'DELETE' THEN 'user %s is a copy: its row of %s may not be deleted here'

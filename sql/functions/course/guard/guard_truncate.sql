@@ -7,7 +7,7 @@ SET search_path = pg_catalog, pg_temp
 AS $guard_truncate$
 BEGIN
     IF EXISTS (SELECT FROM pyrepl.copy c WHERE NOT c.erased) THEN
-        PERFORM pyrepl.object_to(format(
+        PERFORM pyrepl.reject_or_warn(format(
             '%s holds rows of copies and may not be truncated here', TG_RELID::regclass));
     END IF;
     RETURN NULL;

@@ -18,7 +18,7 @@ BEGIN
         v_pause := least(v_pause * 1.1, 0.01);
     END LOOP;
     COMMIT;
-    SELECT r.taken, r.databases INTO routed, due FROM pyrepl.route_and_tell() r;
+    SELECT r.taken, r.databases INTO routed, due FROM pyrepl.route_batch() r;
     COMMIT;
     due := ARRAY(
         SELECT d FROM pyrepl.due(CASE WHEN routed > 0 AND NOT p_all THEN due END) d);

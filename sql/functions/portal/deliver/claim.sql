@@ -41,7 +41,8 @@ BEGIN
             SELECT o.ctid, o.user_id, o.id FROM pyrepl.outbox o
             WHERE o.database_id = p_database AND o.priority = v_priority
                 AND o.id > 0 AND o.id > pyrepl.outbox_mark_of(p_database, v_priority)
-                AND (NOT v_writers OR pyrepl.being_delivered(ARRAY[o.user_id]) = '{}')
+                AND (NOT v_writers
+                    OR pyrepl.users_locked_by_writers(ARRAY[o.user_id]) = '{}')
             ORDER BY o.id LIMIT p_limit - cardinality(users)
             FOR UPDATE SKIP LOCKED) c;
         users := users || v_found.users;

@@ -8,7 +8,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $free_intent$
 DECLARE
-    v_busy bigint[] := pyrepl.being_delivered(p_health.intent || p_health.companions);
+    v_busy bigint[] := pyrepl.users_locked_by_writers(
+        p_health.intent || p_health.companions);
     v_free bigint[] := ARRAY(
         SELECT i.id FROM unnest(p_health.intent) i(id) WHERE i.id <> ALL (v_busy));
 BEGIN

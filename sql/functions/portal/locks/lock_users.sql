@@ -17,5 +17,5 @@ END
 $lock_users$;
 
 COMMENT ON FUNCTION pyrepl.lock_users(bigint[]) IS
-    'serializes immediate deliveries of the same users; part of deliver_now';
+    'serializes immediate deliveries of the same users; part of deliver_at_commit';
 REVOKE ALL ON FUNCTION pyrepl.lock_users(bigint[]) FROM PUBLIC;

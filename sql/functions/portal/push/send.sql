@@ -1,7 +1,7 @@
 -- Push the dossiers of these users (none: an empty push) and note what the course answers.
 -- A push of deliver names the tag that was acknowledged last and a new one. One from a
 -- writer's transaction leaves a receipt, as it may turn out never to have happened; without
--- p_tag it leaves the chain as it is. Part of deliver and deliver_now.
+-- p_tag it leaves the chain as it is. Part of deliver and deliver_at_commit.
 -- Writes: placement, chain, change. Remote: one UPDATE of the inbox.
 CREATE OR REPLACE FUNCTION pyrepl.send(
     p_database pyrepl.database, p_users bigint[], p_thaw bigint[], p_tag uuid,

@@ -9,7 +9,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $current_epoch$
 DECLARE
-    v_identity text := pyrepl.life();
+    v_identity text := pyrepl.server_start_id();
     v_epoch uuid := (
         SELECT e.value FROM pyrepl.epoch e WHERE e.identity = v_identity LIMIT 1);
 BEGIN

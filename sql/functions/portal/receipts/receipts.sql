@@ -8,7 +8,7 @@ SET search_path = pg_catalog, pg_temp
 AS $receipts$
 DECLARE
     v_epochs uuid[] := ARRAY(
-        SELECT e.value FROM pyrepl.epoch e WHERE e.identity = pyrepl.life());
+        SELECT e.value FROM pyrepl.epoch e WHERE e.identity = pyrepl.server_start_id());
 BEGIN
     RETURN QUERY EXECUTE format($unsettled$
         SELECT r.id, r.users, r.status IS DISTINCT FROM 'committed'

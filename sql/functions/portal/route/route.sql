@@ -8,7 +8,7 @@ SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $route$
 BEGIN
-    RETURN (SELECT r.taken FROM pyrepl.route_and_tell() r);
+    RETURN (SELECT r.taken FROM pyrepl.route_batch() r);
 END
 $route$;
 

@@ -76,7 +76,7 @@ BEGIN
         AND coalesce(v_mark.saved_at, '-infinity') < clock_timestamp() - interval '1 s'
     THEN
         INSERT INTO pyrepl.route_mark (identity, snapshot, saved_at)
-        VALUES (v_identity, pyrepl.with_own_number(v_seen), clock_timestamp())
+        VALUES (v_identity, pyrepl.snapshot_with_self(v_seen), clock_timestamp())
         ON CONFLICT (singleton) DO UPDATE SET identity = excluded.identity,
             snapshot = excluded.snapshot, saved_at = excluded.saved_at;
     END IF;
@@ -84,5 +84,5 @@ END
 $route_changes$;
 
 COMMENT ON FUNCTION pyrepl.route_changes() IS
-    'moves changes to the outbox; part of route and of deliver_now';
+    'moves changes to the outbox; part of route and of deliver_at_commit';
 REVOKE ALL ON FUNCTION pyrepl.route_changes() FROM PUBLIC;

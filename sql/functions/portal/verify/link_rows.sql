@@ -27,7 +27,7 @@ AS $link_rows$
         WHERE srvname LIKE 'pyrepl\_%' AND (p_server IS NULL OR srvname = p_server)) s
         ON s.srvname = w.server
     LEFT JOIN LATERAL (
-        SELECT pyrepl.odd_rights(s.srvowner, s.srvacl, false) AS problem) o ON true
+        SELECT pyrepl.privilege_problem(s.srvowner, s.srvacl, false) AS problem) o ON true
     UNION ALL
     SELECT 'mapping', w.server,
         CASE WHEN m.ours IS NULL THEN 'missing'
@@ -55,7 +55,7 @@ AS $link_rows$
     JOIN pg_foreign_table f ON f.ftrelid = c.oid
     JOIN pg_foreign_server s ON s.oid = f.ftserver
     CROSS JOIN LATERAL (
-        SELECT pyrepl.odd_rights(c.relowner, c.relacl, false) AS problem) o
+        SELECT pyrepl.privilege_problem(c.relowner, c.relacl, false) AS problem) o
     WHERE c.relnamespace = 'pyrepl'::regnamespace
         AND (p_server IS NULL OR s.srvname = p_server);
 $link_rows$;

@@ -1,6 +1,6 @@
 -- Route, and tell how many change rows were taken (NULL when another session is routing)
 -- and the databases for which their pairs wait. In a transaction of its own.
-CREATE OR REPLACE FUNCTION pyrepl.route_and_tell(OUT taken integer, OUT databases integer[])
+CREATE OR REPLACE FUNCTION pyrepl.route_batch(OUT taken integer, OUT databases integer[])
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -11,15 +11,15 @@ SET enable_bitmapscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET jit = off
-AS $route_and_tell$
+AS $route_batch$
 BEGIN
     PERFORM pyrepl.require_own_transaction();
     SELECT r.taken, r.databases INTO taken, databases FROM pyrepl.route_changes() r;
 END
-$route_and_tell$;
+$route_batch$;
 
-COMMENT ON FUNCTION pyrepl.route_and_tell() IS
+COMMENT ON FUNCTION pyrepl.route_batch() IS
     'moves changes to the outbox of every database concerned; returns how many, '
     'NULL if another session does, and the databases';
-REVOKE ALL ON FUNCTION pyrepl.route_and_tell() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pyrepl.route_and_tell() TO pyrepl_worker;
+REVOKE ALL ON FUNCTION pyrepl.route_batch() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.route_batch() TO pyrepl_worker;

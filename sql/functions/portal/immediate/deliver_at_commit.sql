@@ -1,11 +1,10 @@
 -- Immediate delivery, in the writer's COMMIT: the dossiers that this transaction changed go
--- to the databases that want them at once. Trigger of change, deferred; the first call does
--- it for all. What stays in change, a clock or a later immediate delivery sends.
--- Dossiers are read after the users' locks were taken, in a younger snapshot: so of two
--- writers of one user the later one sends what both have written. Deliver leaves users
--- alone whose lock is taken: it might not see what this transaction is about to commit.
--- Writes: change, and what push_now writes. Locks: users; hosting, databases (shared).
-CREATE OR REPLACE FUNCTION pyrepl.deliver_now()
+-- to the databases that want them at once. Deferred trigger of change; the first call does
+-- it for all, what stays a clock sends. Dossiers are read after the users' locks were
+-- taken, in a younger snapshot: of two writers of one user the later one sends what both
+-- have written. Deliver leaves users alone whose lock is taken: it might not see them.
+-- Writes: change and as push_at_commit. Locks: users; hosting, databases (shared).
+CREATE OR REPLACE FUNCTION pyrepl.deliver_at_commit()
 RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -18,7 +17,7 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET jit = off
 SET lock_timeout = '500ms'
-AS $deliver_now$
+AS $deliver_at_commit$
 DECLARE
     v_xid xid8 := pg_current_xact_id();
     v_covered numeric := (
@@ -64,7 +63,8 @@ BEGIN
     END;
 
     FOREACH v_target IN ARRAY v_targets LOOP
-        IF v_target.immediate AND pyrepl.push_now(v_target.database_id, v_target.users) THEN
+        IF v_target.immediate
+            AND pyrepl.push_at_commit(v_target.database_id, v_target.users) THEN
             v_delivered := v_delivered || v_target.database_id;
         ELSE
             v_target.immediate := false;
@@ -79,12 +79,12 @@ BEGIN
     IF v_delivered <> '{{}}' AND v_left <> '{{}}' THEN
         INSERT INTO pyrepl.change SELECT l.* FROM unnest(v_left) l;
     END IF;
-    PERFORM pyrepl.stand_in_for_a_clock(t.database_id)
+    PERFORM pyrepl.deliver_without_clock(t.database_id)
     FROM unnest(v_targets) t WHERE t.immediate;
     RETURN NULL;
 END
-$deliver_now$;
+$deliver_at_commit$;
 
-COMMENT ON FUNCTION pyrepl.deliver_now() IS
+COMMENT ON FUNCTION pyrepl.deliver_at_commit() IS
     'delivers a transaction''s changes in its COMMIT, where a database wants that';
-REVOKE ALL ON FUNCTION pyrepl.deliver_now() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.deliver_at_commit() FROM PUBLIC;

@@ -1,18 +1,18 @@
 -- Push these users to one database from a writer's transaction, if it has immediate
 -- delivery and is well. Returns whether they were delivered; never raises, but when the
 -- writer is cancelled. Whatever it raised, the queue finds out why; but where the link
--- itself has failed, no writer tries for a while. Part of deliver_now.
+-- itself has failed, no writer tries for a while. Part of deliver_at_commit.
 -- It waits for a delivery that is at work, but not for a long one: if it never did, one
 -- change that was queued would be delivered while the next is written, which then is
 -- queued, too, and so on for as long as anybody writes.
 -- Writes: health, outbox, and what send writes.
 -- Locks: the database's advisory lock, shared. No lock is waited for longer than 20 ms.
-CREATE OR REPLACE FUNCTION pyrepl.push_now(p_database integer, p_users bigint[])
+CREATE OR REPLACE FUNCTION pyrepl.push_at_commit(p_database integer, p_users bigint[])
 RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '20ms'
-AS $push_now$
+AS $push_at_commit$
 DECLARE
     v_database pyrepl.database;
     v_health pyrepl.health;
@@ -58,8 +58,8 @@ BEGIN
     END IF;
     RETURN false;
 END
-$push_now$;
+$push_at_commit$;
 
-COMMENT ON FUNCTION pyrepl.push_now(integer, bigint[]) IS
-    'delivers users to one database in a writer''s COMMIT; part of deliver_now';
-REVOKE ALL ON FUNCTION pyrepl.push_now(integer, bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION pyrepl.push_at_commit(integer, bigint[]) IS
+    'delivers users to one database in a writer''s COMMIT; part of deliver_at_commit';
+REVOKE ALL ON FUNCTION pyrepl.push_at_commit(integer, bigint[]) FROM PUBLIC;

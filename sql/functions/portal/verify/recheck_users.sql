@@ -3,7 +3,7 @@
 -- next the course's, both as a hash a column. Returns what differs: the user, the kind,
 -- which part, which columns, and whether a dossier waits (pending, not drift).
 -- Locks: the database's advisory lock (shared if it is queued), as long as it takes.
-CREATE OR REPLACE FUNCTION pyrepl.look_again(
+CREATE OR REPLACE FUNCTION pyrepl.recheck_users(
     p_database integer, p_users bigint[], p_seed bigint)
 RETURNS TABLE (user_id bigint, kind text, part text, columns text[], pending boolean)
 LANGUAGE plpgsql
@@ -11,7 +11,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
 SET lock_timeout = '30s'
-AS $look_again$
+AS $recheck_users$
 DECLARE
     v_here json;
     v_there json;
@@ -81,9 +81,9 @@ BEGIN
         AND NOT EXISTS (SELECT FROM differing d WHERE d.user_id = p.id AND d.part = 'user')
     ORDER BY 1, 3, 2;
 END
-$look_again$;
+$recheck_users$;
 
-COMMENT ON FUNCTION pyrepl.look_again(integer, bigint[], bigint) IS
+COMMENT ON FUNCTION pyrepl.recheck_users(integer, bigint[], bigint) IS
     'what differs for some users while nobody delivers, and whether it is on its way';
-REVOKE ALL ON FUNCTION pyrepl.look_again(integer, bigint[], bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pyrepl.look_again(integer, bigint[], bigint) TO pyrepl_monitor;
+REVOKE ALL ON FUNCTION pyrepl.recheck_users(integer, bigint[], bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.recheck_users(integer, bigint[], bigint) TO pyrepl_monitor;

@@ -1,13 +1,13 @@
 -- What keeps a user's changes from reaching any database: how many changes that name the
 -- user, or everybody, are not routed yet, and enrollments in courses that nobody hosts.
-CREATE OR REPLACE FUNCTION pyrepl.loose_ends(
+CREATE OR REPLACE FUNCTION pyrepl.undeliverable(
     p_user bigint, OUT unrouted bigint, OUT unhosted text[])
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
-AS $loose_ends$
+AS $undeliverable$
     SELECT (SELECT count(*) FROM pyrepl.change c
             WHERE c.users IS NULL OR p_user = ANY (c.users)),
         ARRAY(
@@ -16,9 +16,9 @@ AS $loose_ends$
                 SELECT FROM pyrepl.hosting h
                 WHERE h.course = e.{enrollment_course} AND h.active)
             ORDER BY 1);
-$loose_ends$;
+$undeliverable$;
 
-COMMENT ON FUNCTION pyrepl.loose_ends(bigint) IS
+COMMENT ON FUNCTION pyrepl.undeliverable(bigint) IS
     'what of a user reaches no course database yet';
-REVOKE ALL ON FUNCTION pyrepl.loose_ends(bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pyrepl.loose_ends(bigint) TO pyrepl_monitor;
+REVOKE ALL ON FUNCTION pyrepl.undeliverable(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.undeliverable(bigint) TO pyrepl_monitor;

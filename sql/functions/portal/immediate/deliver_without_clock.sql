@@ -1,13 +1,13 @@
 -- Where no clock is alive, and no database queued, a writer does a clock's work for a
 -- database with immediate delivery: routes, probes after a failure, settles receipts, and
 -- takes up a small slice of what an outage left behind. One writer at a time; never raises.
--- Part of deliver_now.
+-- Part of deliver_at_commit.
 -- Locks: the clocks' advisory lock, the router's, the database's.
-CREATE OR REPLACE FUNCTION pyrepl.stand_in_for_a_clock(p_database integer)
+CREATE OR REPLACE FUNCTION pyrepl.deliver_without_clock(p_database integer)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-AS $stand_in_for_a_clock$
+AS $deliver_without_clock$
 DECLARE
     v_outcome text := 'isolating';
     v_sqlstate text;
@@ -54,8 +54,8 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     NULL;  -- a migration has taken a key column away: no writer is to fail by that
 END
-$stand_in_for_a_clock$;
+$deliver_without_clock$;
 
-COMMENT ON FUNCTION pyrepl.stand_in_for_a_clock(integer) IS
-    'routes and delivers a little where no clock does; part of deliver_now';
-REVOKE ALL ON FUNCTION pyrepl.stand_in_for_a_clock(integer) FROM PUBLIC;
+COMMENT ON FUNCTION pyrepl.deliver_without_clock(integer) IS
+    'routes and delivers a little where no clock does; part of deliver_at_commit';
+REVOKE ALL ON FUNCTION pyrepl.deliver_without_clock(integer) FROM PUBLIC;

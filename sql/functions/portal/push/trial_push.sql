@@ -1,11 +1,11 @@
 -- Push the dossiers of a few members as the link role, and take it back: what would keep
 -- deliveries from working speaks now. Raises what the push raises.
-CREATE OR REPLACE FUNCTION pyrepl.rehearse(p_database integer, p_writer boolean)
+CREATE OR REPLACE FUNCTION pyrepl.trial_push(p_database integer, p_writer boolean)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
-AS $rehearse$
+AS $trial_push$
 DECLARE
     v_tag uuid;
     v_users bigint[];
@@ -38,8 +38,8 @@ BEGIN
         NULL;  -- accounts in the way are registration's next question
     END;
 END
-$rehearse$;
+$trial_push$;
 
-COMMENT ON FUNCTION pyrepl.rehearse(integer, boolean) IS
+COMMENT ON FUNCTION pyrepl.trial_push(integer, boolean) IS
     'tries a push to a course database and takes it back';
-REVOKE ALL ON FUNCTION pyrepl.rehearse(integer, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.trial_push(integer, boolean) FROM PUBLIC;

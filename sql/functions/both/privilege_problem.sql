@@ -1,13 +1,13 @@
 -- What is odd about the owner of an object and about who has rights on it, in words; NULL
 -- where nothing is. Roles of ours may have rights on our functions and views (what they
 -- should have is in the hash of those), and none on tables.
-CREATE OR REPLACE FUNCTION pyrepl.odd_rights(
+CREATE OR REPLACE FUNCTION pyrepl.privilege_problem(
     p_owner oid, p_rights aclitem[], p_ours_may boolean)
 RETURNS text
 LANGUAGE sql
 STABLE
 SET search_path = pg_catalog, pg_temp
-AS $odd_rights$
+AS $privilege_problem$
     SELECT nullif(concat_ws('; ',
         CASE WHEN p_owner <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = 'pyrepl_owner')
             THEN format('belongs to %I', pg_get_userbyid(p_owner)) END,
@@ -22,8 +22,8 @@ AS $odd_rights$
                 WHERE a.grantee <> p_owner AND coalesce(r.rolname, '') <> 'pyrepl_owner'
                     AND NOT (p_ours_may AND coalesce(r.rolname, '') LIKE 'pyrepl\_%')
                 GROUP BY 1) g)), '');
-$odd_rights$;
+$privilege_problem$;
 
-COMMENT ON FUNCTION pyrepl.odd_rights(oid, aclitem[], boolean) IS
+COMMENT ON FUNCTION pyrepl.privilege_problem(oid, aclitem[], boolean) IS
     'an owner that is not ours, and rights of others, in words';
-REVOKE ALL ON FUNCTION pyrepl.odd_rights(oid, aclitem[], boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.privilege_problem(oid, aclitem[], boolean) FROM PUBLIC;

@@ -6,12 +6,12 @@
 -- Returns the users of the last push where the portal does not know of that one: their
 -- dossiers here may come from transactions that the portal has lost.
 -- Writes: chain. The row is found by value; two pushes at once: one waits or gets 40001.
-CREATE OR REPLACE FUNCTION pyrepl.accept(
+CREATE OR REPLACE FUNCTION pyrepl.check_push(
     p_portal text, p_contract text, p_prev uuid, p_tag uuid, p_users bigint[])
 RETURNS bigint[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-AS $accept$
+AS $check_push$
 DECLARE
     v_binding pyrepl.binding;
     v_problem text;
@@ -65,8 +65,8 @@ BEGIN
     END IF;
     RETURN v_again;
 END
-$accept$;
+$check_push$;
 
-COMMENT ON FUNCTION pyrepl.accept(text, text, uuid, uuid, bigint[]) IS
+COMMENT ON FUNCTION pyrepl.check_push(text, text, uuid, uuid, bigint[]) IS
     'checks portal, contract and chain of a push; part of apply';
-REVOKE ALL ON FUNCTION pyrepl.accept(text, text, uuid, uuid, bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.check_push(text, text, uuid, uuid, bigint[]) FROM PUBLIC;

@@ -1,12 +1,12 @@
 -- The trigger of the view digest: answer what the UPDATE asks. With users and no range:
 -- their rows, by a hash a column, as JSON. Else digests of buckets of users.
-CREATE OR REPLACE FUNCTION pyrepl.answer()
+CREATE OR REPLACE FUNCTION pyrepl.answer_digest()
 RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
-AS $answer$
+AS $answer_digest$
 DECLARE
     v_first bigint := NEW.first;
     v_last bigint;
@@ -37,8 +37,8 @@ BEGIN
     END IF;
     RETURN NEW;
 END
-$answer$;
+$answer_digest$;
 
-COMMENT ON FUNCTION pyrepl.answer() IS
+COMMENT ON FUNCTION pyrepl.answer_digest() IS
     'answers what verify asks of a course database; trigger of the view digest';
-REVOKE ALL ON FUNCTION pyrepl.answer() FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.answer_digest() FROM PUBLIC;

@@ -1,9 +1,9 @@
 -- Refuse (PR030), or warn, or let pass: as the binding says.
-CREATE OR REPLACE FUNCTION pyrepl.object_to(p_what text)
+CREATE OR REPLACE FUNCTION pyrepl.reject_or_warn(p_what text)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-AS $object_to$
+AS $reject_or_warn$
 DECLARE
     v_guard text;
     v_hint CONSTANT text := 'Change it on the portal. To repair the course by hand, a '
@@ -16,8 +16,8 @@ BEGIN
         RAISE EXCEPTION '%', p_what USING ERRCODE = 'PR030', HINT = v_hint;
     END IF;
 END
-$object_to$;
+$reject_or_warn$;
 
-COMMENT ON FUNCTION pyrepl.object_to(text) IS
+COMMENT ON FUNCTION pyrepl.reject_or_warn(text) IS
     'raises or warns of an edit of a copy; part of the guard';
-REVOKE ALL ON FUNCTION pyrepl.object_to(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.reject_or_warn(text) FROM PUBLIC;
