@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # clones that share a VENV= each install themselves.
 STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
 
-.PHONY: help venv lint test demo replay chaos model verify-load bench bench-peers bench-verify clean
+.PHONY: help venv lint test expected demo replay chaos model verify-load bench bench-peers bench-verify clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -32,6 +32,9 @@ lint: $(STAMP) ## check style, types and the layers
 
 test: $(STAMP) ## run the tests on embedded servers (ARGS= for pytest, JOBS= at once)
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+expected: $(STAMP) ## write sql/expected/ again, after a new migration
+	$(BIN)/python -m tests.support.tables
 
 demo: $(STAMP) ## replicate between three databases, narrated
 	$(BIN)/pyreplctl demo
