@@ -39,9 +39,6 @@ PIECES = [
 ]
 MIGRATIONS = sorted(root("migrations").rglob("*.sql"))
 
-# Longer than a page, and why.
-LONG = {"route": "changes and all that they reach are read in one snapshot"}
-
 _CREATES = re.compile(
     r"^CREATE OR REPLACE (FUNCTION|PROCEDURE|VIEW) pyrepl\.\{?(\w+)\}?", re.MULTILINE
 )
@@ -217,7 +214,7 @@ def test_a_file_keeps_to_the_form(path: Path) -> None:
     text = path.read_text()
     lines = text.splitlines()
     assert re.match(r"-- (pyrepl\.|[A-Z])", lines[0])
-    assert len(lines) <= (140 if path.stem in LONG else 90)
+    assert len(lines) <= 90
     assert [line for line in lines if len(line) > 92] == []
     assert [line for line in lines if line != line.rstrip() or "\t" in line] == []
     created = _CREATES.findall(text)
