@@ -9,11 +9,12 @@ BIN := $(VENV)/bin
 # clones that share a VENV= each install themselves.
 STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
 
-.PHONY: help venv lint test expected demo replay chaos model verify-load bench bench-peers bench-verify clean
+.PHONY: help venv lint test expected demo replay chaos model verify-load bench bench-peers bench-verify
+.PHONY: matrix release-list release-fixture clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' Makefile
 
 venv: $(STAMP) ## create the virtual environment, or bring it up to date
 
@@ -63,7 +64,16 @@ bench-peers: $(STAMP) ## measure pglogical, Bucardo and others that are installe
 bench-verify: $(STAMP) ## time verify against COPY into md5sum and reladiff (ARGS=)
 	$(BIN)/python -m benchmarks.verify $(ARGS)
 
+matrix: $(STAMP) ## test PostgreSQL 15-18 and Python 3.11-3.13, hours (ONLY=, ARGS=)
+	$(BIN)/python -m tests.support.matrix $(if $(ONLY),--only '$(ONLY)') $(ARGS)
+
+release-list: $(STAMP) ## list this version's migrations as released
+	$(BIN)/python -m tests.support.released
+
+release-fixture: $(STAMP) ## dump an installed and registered pair of this version
+	$(BIN)/python -m tests.support.dump_release
+
 clean: ## remove the virtual environment and all caches
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	rm -rf build dist
+	rm -rf build dist .matrix
 	find pyreplctl tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
