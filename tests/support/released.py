@@ -36,7 +36,7 @@ def read(folder: Path) -> list[Released]:
 
 
 def problems(folder: Path) -> list[str]:
-    """Return what is wrong with a folder of migrations; nothing if all are as released."""
+    """Return what is not as it was released, or new in the wrong place."""
     released = read(folder)
     here = _hashes(folder)
     last = {file.side: file.path for file in sorted(released, key=lambda f: f.path)}
