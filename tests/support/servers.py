@@ -23,7 +23,7 @@ def bin_dirs() -> dict[int, Path]:
 
 def version(bin_dir: Path) -> str:
     """Return the version of a server, such as 18.6."""
-    command = [bin_dir / "postgres", "--version"]
+    command = [str(bin_dir / "postgres"), "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     match = re.search(r"\d+\.?\w+", done.stdout)
     return match[0] if match else done.stdout.strip()
