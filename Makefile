@@ -1,5 +1,6 @@
 # Needs make and Python 3.11 or newer. PYTHON= chooses the interpreter, VENV= the
-# virtual environment, PYREPLCTL_PG_BIN= another PostgreSQL than the bundled one.
+# virtual environment, PYREPLCTL_PG_BIN= another PostgreSQL than the bundled one;
+# PYREPLCTL_COURSE_PG_BIN= another one for the tests' course databases.
 
 PYTHON ?= python3
 VENV ?= .venv
