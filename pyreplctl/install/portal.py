@@ -82,10 +82,12 @@ def _prepare(connection: Connection, config: Config) -> list[ObjectChange]:
         connection, "portal", dict.fromkeys(schema_roles.ROLES, False)
     )
     changes += _grants(connection, config)
-    connection.execute("SET LOCAL ROLE pyrepl_owner")
+    roles.become_owner(connection)
     changes += apply_pending(connection, "portal")
-    changes += _settings(connection, config)
     contract = contracts.offered(connection, config)
+    made = apply_portal_objects(connection, config, contract)
+    # By functions that have just been made.
+    changes += _settings(connection, config)
     known = value(
         connection,
         "SELECT count(*) FROM pyrepl.contract WHERE fingerprint = %s",
@@ -94,7 +96,7 @@ def _prepare(connection: Connection, config: Config) -> list[ObjectChange]:
     contracts.store(connection, contract)
     state = "unchanged" if known else "created"
     changes.append(ObjectChange(f"contract {contract.short}", state))
-    return changes + apply_portal_objects(connection, config, contract)
+    return changes + made
 
 
 def _roles(connection: Connection) -> list[ObjectChange]:
@@ -165,20 +167,11 @@ def _grants(connection: Connection, config: Config) -> list[ObjectChange]:
 def _settings(connection: Connection, config: Config) -> list[ObjectChange]:
     same = {"tables": config.tables, "policy": config.policy}
     kept = msgspec.json.encode(same).decode()
-    row = connection.execute(
-        "SELECT version = %s AND configuration = %s::jsonb AND batch = %s"
-        " FROM pyrepl.settings",
-        (__version__, kept, config.delivery.batch),
-    ).fetchone()
-    if row == (True,):
-        return [ObjectChange("settings", "unchanged")]
-    connection.execute(
-        "INSERT INTO pyrepl.settings (version, configuration, batch)"
-        " VALUES (%s, %s, %s) ON CONFLICT (singleton) DO UPDATE"
-        " SET version = excluded.version, configuration = excluded.configuration,"
-        " batch = excluded.batch",
-        (__version__, kept, config.delivery.batch),
+    done = value(
+        connection,
+        "SELECT pyrepl.set_configuration(%s, %s, %s)",
+        __version__,
+        kept,
+        config.delivery.batch,
     )
-    if row is None:
-        return [ObjectChange("settings", "created")]
-    return [ObjectChange("settings", "replaced", "outdated")]
+    return [ObjectChange("settings", done, "outdated" if done == "replaced" else "")]

@@ -33,6 +33,14 @@ def create_role(connection: Connection, role: str, comment: str) -> None:
         connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
 
 
+def become_owner(connection: Connection) -> None:
+    """Create objects as pyrepl_owner, to the end of the open transaction.
+
+    For objects alone: tables are written by functions, which run as their owner.
+    """
+    connection.execute("SET LOCAL ROLE pyrepl_owner")
+
+
 def grant_table(
     connection: Connection, table: str, rights: Sequence[str], role: str
 ) -> str:
