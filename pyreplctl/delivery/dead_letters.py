@@ -64,8 +64,8 @@ def named(connection: Connection, ids: Sequence[int]) -> list[DeadLetter]:
     Raises `UsageError` that names all numbers for which there is none.
     """
     found = _by_number(connection, ids)
-    known = {letter.id for letter in found}
-    if unknown := [str(number) for number in ids if number not in known]:
+    there = {letter.id for letter in found}
+    if unknown := [str(number) for number in ids if number not in there]:
         raise UsageError(
             f"no dead letter has the number {', '.join(unknown)}",
             hint='"pyreplctl dead list" shows them; one that was delivered is gone.',

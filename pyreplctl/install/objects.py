@@ -85,9 +85,9 @@ def apply(connection: Connection, items: Iterable[Object]) -> list[ObjectChange]
     changes = []
     made = []
     replaced = anew = False
-    for item, known in zip(wanted, states(connection, wanted), strict=True):
+    for item, before in zip(wanted, states(connection, wanted), strict=True):
         # What stood on an object that was replaced may have gone with it.
-        found = state(connection, item) if replaced else known
+        found = state(connection, item) if replaced else before
         if anew and item.kind == "function" and found == "current":
             # Open sessions have it compiled with a type that is no more.
             found = "outdated"
