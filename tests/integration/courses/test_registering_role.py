@@ -21,7 +21,7 @@ from pyreplctl.courses import (
 )
 from pyreplctl.courses.request import Request
 from pyreplctl.delivery import batches
-from tests.conftest import NewCourse
+from tests.conftest import NewCluster, NewCourse
 from tests.support.logins import as_login, new_login
 from tests.support.platform import Connection, Platform
 
@@ -87,6 +87,30 @@ def test_it_registers_changes_and_unregisters(
     assert next(change.object for change in gone) == "1 copies"
     assert immediate.rows("SELECT srvname FROM pg_foreign_server") == []
     assert immediate.rows("SELECT FROM pyrepl.database") == []
+
+
+def test_the_owner_of_a_course_who_may_create_roles_can_prepare_it(
+    platform: Platform, new_cluster: NewCluster, new_course: NewCourse
+) -> None:
+    """On a server where pyrepl_owner is not there yet: it must not be left outside."""
+    dsn = new_course(cluster=new_cluster())
+    with psycopg.connect(dsn, autocommit=True) as course, new_login(course) as name:
+        course.execute(f"ALTER ROLE {name} CREATEROLE".encode())
+        database = course.info.dbname
+        course.execute(f"ALTER DATABASE {database} OWNER TO {name}".encode())
+        for table in TABLES:
+            course.execute(f"ALTER TABLE {table} OWNER TO {name}".encode())
+        owner = as_login(dsn, name)
+        platform.member(1, "a")
+        made, _ = platform.register(owner, "a")
+        assert made.users == [1]
+        args = (platform.connection, Config(), made.name, owner)
+        assert refresh.refresh(*args) == []
+        assert refresh.refresh(*args, rebind=True)
+        platform.deliver()
+        platform.assert_equal()
+        made.connection.close()
+        course.execute(f"ALTER DATABASE {database} OWNER TO postgres".encode())
 
 
 def test_one_connection_to_the_course_does_all_of_a_second_registration(
