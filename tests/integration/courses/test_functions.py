@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import LiteralString
 
 import psycopg
@@ -12,6 +13,7 @@ from pyreplctl.core.db import value
 from pyreplctl.schema.sql_files import root, texts
 from tests.support.logins import logged_in
 from tests.support.platform import Connection, Platform
+from tests.support.polling import until
 
 NOBODY = "PR040"  # no such course database
 WRONG = "PR041"  # an argument that is not acceptable
@@ -238,3 +240,24 @@ def test_all_that_write_for_others_run_as_the_owner() -> None:
         # note_immediate is called by others of them.
         if path.stem != "note_immediate" and "Writes:" in text:
             assert "\nSECURITY DEFINER\n" in text, path
+
+
+def test_of_two_switches_at_once_the_second_sees_the_first(
+    platform: Platform, portal: Connection
+) -> None:
+    platform.execute(
+        "SELECT pyrepl.add_database('wiki', c.fingerprint, 'host=a', 'host=b', false,"
+        " 'reject'), pyrepl.set_delivery(1, 'immediate') FROM pyrepl.contract c"
+    )
+    query: LiteralString = "SELECT pyrepl.set_delivery(%s, %s)"
+    first, second = platform.session(), platform.session()
+    first.execute(query, (2, "immediate"))
+    with ThreadPoolExecutor() as pool:
+        switched = pool.submit(second.execute, query, (1, "queued"))
+        pid = second.info.backend_pid
+        waits: LiteralString = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
+        until(lambda: bool(value(portal, waits, pid)))
+        first.commit()
+        switched.result(timeout=30)
+    second.commit()
+    assert value(portal, "SELECT immediate FROM pyrepl.settings")
