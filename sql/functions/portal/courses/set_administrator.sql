@@ -1,4 +1,4 @@
--- Keep another way in for the administrator of a course database. Writes: database.
+-- Keep another admin connection of a course database. Writes: database.
 CREATE OR REPLACE FUNCTION pyrepl.set_administrator(
     p_database integer, p_administrator text)
 RETURNS void
