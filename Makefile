@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # clones that share a VENV= each install themselves.
 STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
 
-.PHONY: help venv lint test demo replay chaos model verify-load bench bench-peers bench-verify clean
+.PHONY: help venv lint test references demo replay chaos model verify-load bench bench-peers bench-verify clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -32,6 +32,9 @@ lint: $(STAMP) ## check style, types and the layers
 
 test: $(STAMP) ## run the tests on embedded servers (ARGS= for pytest, JOBS= at once)
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+references: $(STAMP) ## write docs/reference from the program and the catalog
+	PYREPLCTL_WRITE_REFERENCES=1 $(BIN)/python -m pytest -q -p no:xdist tests/cli/test_reference.py
 
 demo: $(STAMP) ## replicate between three databases, narrated
 	$(BIN)/pyreplctl demo
