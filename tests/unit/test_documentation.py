@@ -1,0 +1,62 @@
+"""Links in the documentation lead somewhere, and no page is without one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+# Code may hold anything that looks like a link or a heading.
+_CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def links(page: Path) -> Iterator[tuple[Path, str]]:
+    """Return where the relative links of a page lead: a file and an anchor."""
+    for link in _LINK.findall(_CODE.sub("", page.read_text(encoding="utf-8"))):
+        if not re.match(r"[a-z]+:", link):
+            path, _, anchor = link.partition("#")
+            yield (page.parent / path).resolve() if path else page, anchor
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that headings get, as GitHub and GitLab name them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for file, anchor in links(page):
+        assert file.is_file(), f"no file {file.relative_to(ROOT)}"
+        assert not anchor or anchor in anchors(file), f"no heading for #{anchor}"
+
+
+def test_every_page_is_linked_from_the_index() -> None:
+    index = ROOT / "docs" / "index.md"
+    listed = {file for file, _ in links(index)} | {index}
+    assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= listed
+
+
+def test_the_readme_stays_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 120
+
+
+def test_a_broken_link_would_be_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A heading, `code`\n[a](gone.md) [b](#a-heading-code) [c](#no)\n")
+    found = list(links(page))
+    assert [(file.is_file(), anchor) for file, anchor in found] == [
+        (False, ""),
+        (True, "a-heading-code"),
+        (True, "no"),
+    ]
+    assert anchors(page) == {"a-heading-code"}
