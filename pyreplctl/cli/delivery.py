@@ -56,7 +56,7 @@ def _ids(text: str | None) -> list[int] | None:
         found = []
     if not found or not all(-(2**63) <= number < 2**63 for number in found):
         raise UsageError(
-            f"--users {text!r} is no list of user ids",
+            f"--users {text!r} is not a list of user ids",
             hint='Write for example "--users 17,42".',
         )
     return found

@@ -64,8 +64,7 @@ NAMES = click.argument(
 @click.option(
     "--show-values",
     is_flag=True,
-    help="Show the values that differ, by the administrators' ways in;"
-    " passwords never.",
+    help="Show the values that differ, by the admin connections; passwords never.",
 )
 @click.option(
     "--target",
