@@ -145,8 +145,8 @@ def _tell(done: Registered) -> None:
         talk(f"{done.name}: local account in the way: {account}", "yellow")
     if done.sequences:
         talk(
-            f"{done.name}: ids of accounts made on the course database may meet the portal's."
-            " If it makes any, run there:\n  " + "\n  ".join(done.sequences),
+            f"{done.name}: ids of accounts made on the course database may meet the"
+            " portal's. If it makes any, run there:\n  " + "\n  ".join(done.sequences),
             "yellow",
         )
     for key in done.nobody:

@@ -13,7 +13,7 @@ from pyreplctl.core.errors import UsageError
 def connect_course(
     connection: Connection, number: int, name: str, dsn: str | None
 ) -> Iterator[Connection]:
-    """Connect to a course database by a new admin connection, or by the one that was kept."""
+    """Connect to a course database as its administrator: as given, or as kept."""
     hint = None
     if dsn is None:
         hint = "This admin connection was kept at registration; --dsn gives another."

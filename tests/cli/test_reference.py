@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from pyreplctl.cli import reference
 from tests.cli.run import Cli
 from tests.conftest import NewCourse
 from tests.support import references
+from tests.support.logins import as_login, new_login
 from tests.support.platform import Platform
 from tests.support.references import PAGES, UNWRITTEN, Table
 
 TOY = "edX/toy/2012_Fall"
 WRITES = "PYREPLCTL_WRITE_REFERENCES" in os.environ
+ARGUMENTS = {"explain": ["1"], "dead show": ["1"], "verify": ["--data"]}
 # Without a document; with that of install, but in need of pg_cron; as long as a play.
 SAME = {"init", "run", "schedule", "unschedule", "demo"}
 
@@ -63,6 +66,32 @@ def test_the_roles(platform: Platform) -> None:
     course = platform.course(TOY)
     tables = references.roles(platform.connection, course.connection)
     compare_tables("roles.md", tables)
+
+
+@pytest.mark.parametrize(
+    ("role", "other"),
+    [("pyrepl_monitor", "pyrepl_worker"), ("pyrepl_worker", "pyrepl_monitor")],
+)
+def test_a_role_runs_the_commands_of_its_row(
+    cli: Cli, platform: Platform, role: str, other: str
+) -> None:
+    platform.course(TOY, name="forum")
+    platform.member(1, TOY)
+    platform.deliver()
+    page = (PAGES / "roles.md").read_text(encoding="utf-8")
+    found = re.findall(rf"^\| `([a-z ]+)` \| `{role}` ", page, re.MULTILINE)
+    assert "status" in found or "deliver" in found
+    with new_login(platform.connection, role) as name:
+        cli.at(as_login(platform.dsn, name))
+        for command in {*found} - SAME:
+            ran = cli(*command.split(), *ARGUMENTS.get(command, ()))
+            assert (command, ran.code) in ((command, 0), ("dead show", 2)), ran
+    with new_login(platform.connection, other) as name:
+        cli.at(as_login(platform.dsn, name))
+        for command in {*found} - SAME:
+            ran = cli(*command.split(), *ARGUMENTS.get(command, ()))
+            assert ran.code == 1, (command, ran)
+            assert "permission denied" in ran.err
 
 
 def test_the_sql_api(platform: Platform) -> None:
