@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from pyreplctl.cli import reference
 from tests.cli.run import Cli
