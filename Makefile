@@ -1,5 +1,6 @@
 # Needs make and Python 3.11 or newer. PYTHON= chooses the interpreter, VENV= the
-# virtual environment, PYREPLCTL_PG_BIN= another PostgreSQL than the bundled one.
+# virtual environment, PYREPLCTL_PG_BIN= another PostgreSQL than the bundled one;
+# PYREPLCTL_COURSE_PG_BIN= another one for the tests' course databases.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,11 +10,12 @@ BIN := $(VENV)/bin
 # clones that share a VENV= each install themselves.
 STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
 
-.PHONY: help venv lint test references demo replay chaos model verify-load bench bench-peers bench-verify clean
+.PHONY: help venv lint test expected demo replay chaos model verify-load bench bench-peers bench-verify
+.PHONY: references matrix release-list release-fixture clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' Makefile
 
 venv: $(STAMP) ## create the virtual environment, or bring it up to date
 
@@ -35,6 +37,9 @@ test: $(STAMP) ## run the tests on embedded servers (ARGS= for pytest, JOBS= at 
 
 references: $(STAMP) ## write docs/reference from the program and the catalog
 	PYREPLCTL_WRITE_REFERENCES=1 $(BIN)/python -m pytest -q -p no:xdist tests/cli/test_reference.py
+
+expected: $(STAMP) ## write sql/expected/ again, after a new migration
+	$(BIN)/python -m tests.support.tables
 
 demo: $(STAMP) ## replicate between three databases, narrated
 	$(BIN)/pyreplctl demo
@@ -63,7 +68,16 @@ bench-peers: $(STAMP) ## measure pglogical, Bucardo and others that are installe
 bench-verify: $(STAMP) ## time verify against COPY into md5sum and reladiff (ARGS=)
 	$(BIN)/python -m benchmarks.verify $(ARGS)
 
+matrix: $(STAMP) ## test PostgreSQL 15-18 and Python 3.11-3.13, hours (ONLY=, ARGS=)
+	$(BIN)/python -m tests.support.matrix $(if $(ONLY),--only '$(ONLY)') $(ARGS)
+
+release-list: $(STAMP) ## list this version's migrations as released
+	$(BIN)/python -m tests.support.released
+
+release-fixture: $(STAMP) ## dump an installed and registered pair of this version
+	$(BIN)/python -m tests.support.dump_release
+
 clean: ## remove the virtual environment and all caches
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	rm -rf build dist
+	rm -rf build dist .matrix
 	find pyreplctl tests benchmarks -name __pycache__ -type d -exec rm -rf {} +

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +18,7 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from pyreplctl.core.config import Config
 from pyreplctl.install.portal import install
 from pyreplctl.sandbox.embedded import Cluster, find_bin_dir
+from tests.support import servers
 from tests.support.platform import Platform
 
 SCHEMA = Path(__file__).parent / "schema"
@@ -72,11 +72,19 @@ Clone = Callable[[Cluster, str, tuple[str, ...]], str]
 
 
 def pytest_report_header() -> list[str]:
-    bin_dir = find_bin_dir()
-    version = subprocess.run(
-        [bin_dir / "postgres", "--version"], capture_output=True, text=True, check=True
-    )
-    return [f"server: {version.stdout.strip()}, {bin_dir}"]
+    places = {"servers": find_bin_dir(), "courses": course_bin_dir()}
+    return [
+        f"{side}: PostgreSQL {servers.version(place)}, {place}"
+        for side, place in places.items()
+        if side == "servers" or place != places["servers"]
+    ]
+
+
+def course_bin_dir() -> Path:
+    """Return PYREPLCTL_COURSE_PG_BIN, or else the programs of all other servers."""
+    if chosen := os.environ.get("PYREPLCTL_COURSE_PG_BIN"):
+        return Path(chosen).resolve()
+    return find_bin_dir()
 
 
 def fast_directory() -> str | None:
@@ -116,7 +124,7 @@ def immediate_cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def course_cluster() -> Iterator[Cluster]:
-    with running_cluster() as cluster:
+    with running_cluster(course_bin_dir()) as cluster:
         yield cluster
 
 

@@ -6,18 +6,24 @@ CREATE TABLE pyrepl.binding (
     database_id integer NOT NULL,
     link_role text NOT NULL,
     fingerprint text NOT NULL,
-    bound_at timestamptz NOT NULL DEFAULT now()
+    bound_at timestamptz NOT NULL DEFAULT now(),
+    guard text NOT NULL DEFAULT 'reject' CHECK (guard IN ('reject', 'warn', 'off'))
 );
 COMMENT ON TABLE pyrepl.binding IS
     'One row: the portal (system identifier/database oid), its number for this database, and the contract.';
+COMMENT ON COLUMN pyrepl.binding.guard IS
+    'What the guard triggers do when somebody else writes a replicated column.';
 
 CREATE TABLE pyrepl.chain (
     tag uuid PRIMARY KEY,
-    before uuid NOT NULL
+    before uuid NOT NULL,
+    users bigint[] NOT NULL DEFAULT '{}'
 );
 CREATE INDEX chain_before ON pyrepl.chain (before);
 COMMENT ON TABLE pyrepl.chain IS
     'One row: the tag of the last push and of the one before. Found by value, so that dead versions are not read.';
+COMMENT ON COLUMN pyrepl.chain.users IS
+    'Whom the last push was about. If the portal does not know of it, they are sent again.';
 
 CREATE TABLE pyrepl.contract_column (
     part text NOT NULL CHECK (part IN ('user', 'profile', 'enrollment')),

@@ -1,2 +1,1 @@
-ALTER TABLE pyrepl.chain DROP users;
 DROP TABLE pyrepl.receipt;

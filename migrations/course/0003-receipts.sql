@@ -1,5 +1,4 @@
--- What immediate pushes leave behind for the portal to settle; and whom the last push of
--- the chain was about, should its acknowledgement be lost.
+-- What immediate pushes leave behind for the portal to settle.
 -- depends: 0001-binding
 
 CREATE TABLE pyrepl.receipt (
@@ -11,7 +10,3 @@ CREATE TABLE pyrepl.receipt (
 );
 COMMENT ON TABLE pyrepl.receipt IS
     'Immediate pushes whose transaction at the portal has perhaps not committed.';
-
-ALTER TABLE pyrepl.chain ADD users bigint[] NOT NULL DEFAULT '{}';
-COMMENT ON COLUMN pyrepl.chain.users IS
-    'Whom the last push was about. If the portal does not know of it, they are sent again.';

@@ -4,10 +4,13 @@ CREATE TABLE pyrepl.settings (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     version text NOT NULL,
     configuration jsonb NOT NULL,
-    batch integer NOT NULL CHECK (batch BETWEEN 1 AND 100000)
+    batch integer NOT NULL CHECK (batch BETWEEN 1 AND 100000),
+    immediate boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE pyrepl.settings IS
     'One row: the program that installed this schema and the configuration it was given.';
+COMMENT ON COLUMN pyrepl.settings.immediate IS
+    'Whether some database has immediate delivery: capture then asks for it.';
 
 CREATE TABLE pyrepl.object (
     kind text NOT NULL,

@@ -1,4 +1,3 @@
 DROP TABLE pyrepl.chain;
-DROP TABLE pyrepl.health;
 DROP TABLE pyrepl.hosting;
 DROP TABLE pyrepl.database;

@@ -1,3 +1,4 @@
+DROP TABLE pyrepl.epoch;
 DROP TABLE pyrepl.outbox_mark;
 DROP TABLE pyrepl.route_mark;
 DROP TABLE pyrepl.retry;

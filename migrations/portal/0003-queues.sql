@@ -1,4 +1,5 @@
--- Changes not yet routed, dossiers to be sent, and marks that keep polls off dead rows.
+-- Changes not yet routed, dossiers to be sent, and what a crash may take: marks that
+-- keep polls off dead rows, and the epoch of immediate pushes.
 -- depends: 0002-databases
 
 CREATE TABLE pyrepl.change (
@@ -7,7 +8,8 @@ CREATE TABLE pyrepl.change (
     courses text[],
     database_id integer,
     priority smallint NOT NULL DEFAULT 0,
-    at timestamptz NOT NULL DEFAULT clock_timestamp()
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    immediate boolean NOT NULL DEFAULT false
 );
 -- To compress an array of 100,000 ids takes a writer 0.1 s, and route undoes it at once.
 ALTER TABLE pyrepl.change ALTER users SET STORAGE EXTERNAL, ALTER courses SET STORAGE EXTERNAL;
@@ -41,11 +43,15 @@ CREATE TABLE pyrepl.retry (
     sqlstate text NOT NULL,
     message text NOT NULL,
     hint text,
+    id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    failed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (database_id, user_id)
 );
 CREATE INDEX retry_due ON pyrepl.retry (database_id, due_at);
 COMMENT ON TABLE pyrepl.retry IS
     'Dossiers that failed alone. One without due_at is a dead letter: it waits for a newer change, or for an operator.';
+COMMENT ON COLUMN pyrepl.retry.id IS
+    'The number of the dead letter, should it become one.';
 
 CREATE UNLOGGED TABLE pyrepl.route_mark (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -66,3 +72,10 @@ CREATE UNLOGGED TABLE pyrepl.outbox_mark (
 );
 COMMENT ON TABLE pyrepl.outbox_mark IS
     'No row of the outbox up to this id waits. A hint, gone after a crash.';
+
+CREATE UNLOGGED TABLE pyrepl.epoch (
+    identity text NOT NULL,
+    value uuid NOT NULL DEFAULT gen_random_uuid()
+);
+COMMENT ON TABLE pyrepl.epoch IS
+    'Goes with any crash, promotion or restore: after one, the same transaction number may be another transaction. Several rows where several writers were the first: none waits for another.';

@@ -42,6 +42,11 @@ class Settings:
         """Read the configuration."""
         return configuration.load(self.config_file)
 
+    def given(self) -> Config | None:
+        """Read the configuration if somebody has written one."""
+        file = self.config_file or configuration.DEFAULT_FILE
+        return self.config() if file.exists() else None
+
     def dsn(self, config: Config) -> str:
         """Return where the portal is."""
         return configuration.portal_dsn(self.portal, config)

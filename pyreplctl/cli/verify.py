@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pyreplctl.cli import verify_output
-from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.output import SETTINGS, data, talk
 from pyreplctl.cli.verify_options import VerifyOptions
-from pyreplctl.core import config as configuration
 from pyreplctl.core import databases
-from pyreplctl.core.config import Config
 from pyreplctl.core.db import connect
-from pyreplctl.core.errors import Error, UsageError
+from pyreplctl.core.errors import Error
 from pyreplctl.install import installed
 from pyreplctl.verify import history, run
-from pyreplctl.verify.run import Looking, Run
+from pyreplctl.verify.run import Run
 
 NAMES = click.argument(
     "names",
@@ -102,23 +101,7 @@ NAMES = click.argument(
     help="Plant differences of every kind on servers made for it and gone"
     " afterwards, and see that all are found and nothing else is.",
 )
-def verify(
-    names: tuple[str, ...],
-    structure: bool,
-    only_data: bool,
-    repair: bool,
-    dry_run: bool,
-    only: tuple[str, ...],
-    max_users: int | None,
-    max_examples: int,
-    show_values: bool,
-    target: str,
-    resume: bool,
-    html: Path | None,
-    junit: Path | None,
-    show_history: bool,
-    self_test: bool,
-) -> int:
+def verify(**given: Any) -> int:
     """Verify portal and course databases: their structure, and their data.
 
     Structure: every object is there, enabled and as it was installed. Data: every
@@ -126,56 +109,24 @@ def verify(
     is no difference. Exit code 0: all is well. 3: a difference, or something to repair.
     1: a database could not be looked at.
     """
-    options = VerifyOptions(
-        names=list(names),
-        structure=structure,
-        data=only_data,
-        repair=repair,
-        dry_run=dry_run,
-        only=list(only) or None,
-        max_users=max_users,
-        show_values=show_values,
-        resume=resume,
-        files=[file for file in (html, junit) if file is not None],
-        history=show_history,
-        self_test=self_test,
-    )
+    options = VerifyOptions(**given)
     options.check()
-    if self_test:
+    if options.self_test:
         return _self_test()
-    config = SETTINGS.config()
-    dsn = SETTINGS.dsn(config)
-    if show_history:
+    dsn = SETTINGS.dsn(SETTINGS.config())
+    if options.show_history:
         return _show_history(dsn, options.names)
-    looking = Looking(
-        structure=structure or not only_data,
-        data=only_data or not structure,
-        given=_given(config),
-        examples=max_examples,
-        target=_target(target),
-        resume=resume,
-    )
-    if resume:
+    if options.resume:
         _say_where(dsn, options.names)
-    found = _found(dsn, config, looking, options)
-    verify_output.show(found, _values(dsn, config, found) if show_values else {})
-    if found.remedies and not repair:
+    found = _found(dsn, options)
+    verify_output.show(found, _values(dsn, found) if options.show_values else {})
+    if found.remedies and not options.repair:
         talk('"pyreplctl verify --repair --dry-run" shows what a repair would do')
-    _write(dsn, found, html, junit)
+    _write(dsn, found, options)
     return {True: 0, False: 3, None: 1}[found.ok]
 
 
-def _target(text: str) -> float:
-    found = seconds(text)
-    if found <= 0:
-        raise UsageError(
-            f"--target {text}: no statement takes so little",
-            hint='Write for example "500ms".',
-        )
-    return found
-
-
-def _say_where(dsn: str, names: list[str]) -> None:
+def _say_where(dsn: str, names: Sequence[str]) -> None:
     """Say what --resume goes on with."""
     held = run.interrupted(dsn, names)
     for name, position in held.items():
@@ -184,8 +135,9 @@ def _say_where(dsn: str, names: list[str]) -> None:
         talk("no verification was interrupted: all is looked at")
 
 
-def _found(dsn: str, config: Config, looking: Looking, options: VerifyOptions) -> Run:
+def _found(dsn: str, options: VerifyOptions) -> Run:
     """Look; with --repair say the plan, do it, and look again."""
+    config, looking = SETTINGS.config(), options.looking
     if not options.repair:
         return _keep(dsn, run.look(dsn, config, options.names, looking))
     from pyreplctl.cli import verify_repair  # here, as looking alone should start fast
@@ -199,19 +151,14 @@ def _found(dsn: str, config: Config, looking: Looking, options: VerifyOptions) -
     return found
 
 
-def _values(dsn: str, config: Config, found: Run) -> verify_output.Shown:
+def _values(dsn: str, found: Run) -> verify_output.Shown:
     from pyreplctl.verify import row_values
 
+    config = SETTINGS.config()
     return {
         each.name: row_values.read(dsn, config, each.name, each.examples)
         for each in found.results
     }
-
-
-def _given(config: Config) -> Config | None:
-    """Return the configuration if somebody has written one."""
-    file = SETTINGS.config_file or configuration.DEFAULT_FILE
-    return config if file.exists() else None
 
 
 def _keep(dsn: str, found: Run) -> Run:
@@ -224,18 +171,18 @@ def _keep(dsn: str, found: Run) -> Run:
     return found
 
 
-def _write(dsn: str, found: Run, html: Path | None, junit: Path | None) -> None:
-    if junit is None and html is None:
+def _write(dsn: str, found: Run, options: VerifyOptions) -> None:
+    if not options.files:
         return  # and import nothing
     from pyreplctl.verify import reports
 
-    if junit is not None:
-        _write_file(junit, reports.junit(found))
-    if html is not None:
+    if options.junit is not None:
+        _write_file(options.junit, reports.junit(found))
+    if options.html is not None:
         with connect(dsn, "the portal") as connection:
             past = history.read(connection)
             name = connection.info.dbname
-        _write_file(html, reports.page(found, past, name))
+        _write_file(options.html, reports.page(found, past, name))
 
 
 def _write_file(file: Path, text: str) -> None:
@@ -246,7 +193,7 @@ def _write_file(file: Path, text: str) -> None:
     talk(f"wrote {file}")
 
 
-def _show_history(dsn: str, names: list[str]) -> int:
+def _show_history(dsn: str, names: Sequence[str]) -> int:
     with connect(dsn, "the portal") as connection:
         installed.require_installed(connection)
         databases.numbers(connection, names)  # an unknown name is a mistake

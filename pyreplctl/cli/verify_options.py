@@ -6,31 +6,54 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyreplctl.cli.durations import seconds
+from pyreplctl.cli.output import SETTINGS
 from pyreplctl.core.errors import UsageError
+from pyreplctl.verify.run import Looking
 
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """What was asked for, to see whether it goes together."""
+    """The options of verify; each field is named as click names the option."""
 
-    names: list[str]
+    names: tuple[str, ...]
     structure: bool
-    data: bool
+    only_data: bool
     repair: bool
     dry_run: bool
-    only: list[str] | None
+    only: tuple[str, ...]
     max_users: int | None
+    max_examples: int
     show_values: bool
+    target: str
     resume: bool
-    files: list[Path]
-    history: bool
+    html: Path | None
+    junit: Path | None
+    show_history: bool
     self_test: bool
+
+    @property
+    def files(self) -> list[Path]:
+        """The files to write."""
+        return [file for file in (self.html, self.junit) if file is not None]
+
+    @property
+    def looking(self) -> Looking:
+        """What to look at, and how; without one of --structure and --data at both."""
+        return Looking(
+            structure=self.structure or not self.only_data,
+            data=self.only_data or not self.structure,
+            given=SETTINGS.given(),
+            examples=self.max_examples,
+            target=_target(self.target),
+            resume=self.resume,
+        )
 
     def check(self) -> None:
         """Raise `UsageError` for what contradicts itself, before any work is done."""
         looks = {
             "--structure": self.structure,
-            "--data": self.data,
+            "--data": self.only_data,
             "--repair": self.repair,
             "--resume": self.resume,
             "--show-values": self.show_values,
@@ -42,21 +65,32 @@ class VerifyOptions:
                 "--dry-run, --only and --max-users say what --repair does",
                 hint="Add --repair.",
             )
-        if self.self_test and (given or self.names or self.history):
+        if self.self_test and (given or self.names or self.show_history):
             raise UsageError(
                 "--self-test runs on servers of its own, and goes with --json alone"
             )
-        if self.history and given:
+        if self.show_history and given:
             raise UsageError(f"--history looks at nothing, so not with {given}")
         of_rows = self.only or self.max_users or self.resume or self.show_values
-        if self.structure and not self.data and of_rows:
+        if self.structure and not self.only_data and of_rows:
             raise UsageError(
                 "--only, --max-users, --resume and --show-values are about rows, at"
                 " which --structure alone does not look",
                 hint="Add --data, or omit --structure.",
             )
+        _target(self.target)
         for file in self.files:
             check_file(file)
+
+
+def _target(text: str) -> float:
+    found = seconds(text)
+    if found <= 0:
+        raise UsageError(
+            f"--target {text}: no statement takes so little",
+            hint='Write for example "500ms".',
+        )
+    return found
 
 
 def check_file(file: Path) -> None:

@@ -16,7 +16,7 @@ __all__ = ["carry_out", "require_rights"]
 def carry_out(dsn: str, found: Run, options: VerifyOptions) -> bool:
     """Print the plan and do it; return whether anything was done."""
     steps = repair_structure.plan(found.found) if found.found else []
-    plans = repair_data.plan(found.results, options.only, options.max_users)
+    plans = repair_data.plan(found.results, options.only or None, options.max_users)
     remedies = [step for step in steps if step.item.remedy.step]
     doing = bool(plans or remedies) and not options.dry_run
     for line in verify_output.lines(found, {}) if doing else []:

@@ -79,16 +79,17 @@ def table_slots(config: Config) -> Slots:
     slots["copy_chosen"] = _chosen_users(sql.Identifier("r", "user_id"))
     own = config.policy.enrollments == "own"
     slots["reaches_copies"] = sql.SQL("t.courses IS NULL" if own else "true")
-    slots["catalog_hash"] = sql.SQL(
-        render(
-            texts("fragments")["catalog_hash"],
-            {"kind": sql.SQL("o.kind"), "name": sql.SQL("o.name")},
-        )
+    slots["catalog_hash"] = _fragment(
+        "catalog_hash", {"kind": sql.SQL("o.kind"), "name": sql.SQL("o.name")}
     )
     slots |= _policy_slots(config)
-    for name in ("fan_out_users", "fan_out"):
-        slots[name] = sql.SQL(render(texts("fragments")[name], slots))
+    for name in ("fan_out_users", "fan_out", "text_formats"):
+        slots[name] = _fragment(name, slots)
     return slots
+
+
+def _fragment(name: str, slots: Slots) -> sql.SQL:
+    return sql.SQL(render(texts("fragments")[name], slots))
 
 
 def _policy_slots(config: Config) -> Slots:
@@ -141,7 +142,7 @@ def database_slots(
         " AND h.database_id = {} AND h.active)"
     )
     own = config.policy.enrollments == "own"
-    slots["enrollment_here"] = (
+    slots["enrollment_hosted"] = (
         hosted.format(sql.SQL("e"), slots["enrollment_course"], sql.Literal(number))
         if own
         else sql.SQL("true")
@@ -159,6 +160,7 @@ def database_slots(
         slots[f"{part}_row"] = sql.Identifier(f"{part}_row_{contract.short}")
     if config.policy.on_unenroll == "deactivate":
         slots["user_values"] = _active_while_member(contract)
+    slots["digest_pieces"] = _fragment("digest_pieces", slots)
     slots["database"] = sql.Literal(number)
     slots["fingerprint"] = sql.Literal(contract.fingerprint)
     for name in ("push", "inbox", "truth", "truth_rows", "truth_sums", "truth_total"):
@@ -198,6 +200,7 @@ def course_slots(config: Config, contract: Contract, server: int) -> Slots:
             if c.name != key
         )
         slots |= _verified(part, config, contract, server)
+    slots["digest_pieces"] = _fragment("digest_pieces", slots)
     held = {c.name for c in contract.user}
     same = [name for name in ("username", "date_joined") if name in held]
     slots["same_person"] = _same(same) if len(same) == 2 else sql.SQL("false")

@@ -23,6 +23,9 @@ class Difference:
     safe: bool = False
 
 
+HEADER = '-- written by "make expected" from the migrations; do not edit'
+
+
 @cache
 def definitions(side: str) -> dict[str, frozenset[str]]:
     """Return a line for each column, constraint and index of each table of a side.
@@ -31,7 +34,7 @@ def definitions(side: str) -> dict[str, frozenset[str]]:
     """
     text = (root("sql") / "expected" / f"{side}.txt").read_text(encoding="utf-8")
     found = {}
-    for block in text.strip().split("\n\n"):
+    for block in text.removeprefix(HEADER).strip().split("\n\n"):
         name, *lines = block.splitlines()
         found[name.removeprefix("table ")] = frozenset(lines)
     return found

@@ -1,5 +1,6 @@
 -- What the catalog holds of an object, as one hash; NULL where there is none. Names are
 -- looked for as they are, so that no right on a schema is needed. Depends on search_path.
+-- Slots: kind, name
 CASE {kind}
 WHEN 'function' THEN (
     SELECT md5(string_agg(concat_ws('|', pg_get_functiondef(p.oid), (

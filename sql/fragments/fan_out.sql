@@ -4,6 +4,7 @@
 -- while a table is small, and is a product when it has grown.
 -- Pairs come more than once: who asks groups them. A UNION would make a hash table anew for
 -- each change, which is two thirds of what routing it takes.
+-- Slots: enrollment_course, enrollment_table, enrollment_user, fan_out_users
 {fan_out_users}
 UNION ALL
 -- backfill and repair: these users of one database

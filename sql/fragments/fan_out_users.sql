@@ -1,4 +1,6 @@
--- Whom a change t of users concerns; what deliver_at_commit asks, and the first part of fan_out.
+-- Whom a change t of users concerns: the first part of fan_out, and what deliver_at_commit
+-- asks.
+-- Slots: enrollment_course, enrollment_table, enrollment_user, reaches_copies
 -- users: wherever a copy is, and wherever they are members
 SELECT p.database_id, p.user_id
 FROM unnest(t.users) u(id)

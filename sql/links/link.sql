@@ -1,6 +1,7 @@
 -- A way from the portal to one course database: server, mapping (without its password,
 -- which new_link_password fills in) and foreign tables. Immediate delivery has its own, so
 -- that the application's sessions cannot starve the queue.
+-- Slots: inbox, link_role, options, server, unsettled
 CREATE SERVER {server} FOREIGN DATA WRAPPER postgres_fdw OPTIONS ({options});
 CREATE USER MAPPING FOR pyrepl_owner SERVER {server} OPTIONS (user {link_role});
 CREATE FOREIGN TABLE pyrepl.{inbox} (

@@ -1,4 +1,5 @@
 -- By this verify asks one course database for its structure.
+-- Slots: server, structure
 CREATE FOREIGN TABLE pyrepl.{structure} (
     kind text,
     name text,

@@ -1,4 +1,5 @@
 -- What verify reads and asks over the link of one course database.
+-- Slots: account, digest, server
 CREATE FOREIGN TABLE pyrepl.{digest} (
     users bigint[],
     first bigint,

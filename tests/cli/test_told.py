@@ -68,7 +68,7 @@ def test_wait_names_a_database_that_was_paused_meanwhile(
     def pause(_: float) -> None:
         state.pause(platform.connection, ["forum"])
 
-    cli.monkeypatch.setattr("pyreplctl.delivery.status.wait.__defaults__", (pause,))
+    cli.monkeypatch.setattr("pyreplctl.delivery.wait.wait.__defaults__", (pause,))
     assert "  paused\n" in cli("wait", "--timeout", "200ms").out
 
 

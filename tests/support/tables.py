@@ -1,4 +1,4 @@
-"""Writes sql/expected/ after a new migration: `python -m tests.support.tables`."""
+"""Writes sql/expected/ after a new migration: `make expected`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import psycopg
 
 from pyreplctl.install import migrations
 from pyreplctl.schema.sql_files import root, texts
+from pyreplctl.schema.tables import HEADER
 from tests.support.platform import Connection
 
 
@@ -17,7 +18,8 @@ def text_of(connection: Connection) -> str:
         "SELECT name, held FROM pyrepl.table_rows() WHERE kind = 'table'"
         " AND name NOT LIKE '%yoyo%' ORDER BY name"
     ).fetchall()
-    return "\n\n".join(f"table {name}\n{held}" for name, held in rows) + "\n"
+    blocks = [HEADER, *(f"table {name}\n{held}" for name, held in rows)]
+    return "\n\n".join(blocks) + "\n"
 
 
 def migrated(connection: Connection, side: str) -> str:

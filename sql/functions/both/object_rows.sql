@@ -2,6 +2,7 @@
 -- still holds what it held then; and those of ours by name that nobody has installed.
 -- Returns kind, name, state, the hash of the source, the names of triggers, and in words
 -- what can be said from here.
+-- Slots: catalog_hash
 CREATE OR REPLACE FUNCTION pyrepl.object_rows()
 RETURNS TABLE (kind text, name text, state text, source text, held text, problem text)
 LANGUAGE sql

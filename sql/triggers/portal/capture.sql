@@ -1,5 +1,6 @@
 -- The capture triggers of one table. ALWAYS: a session with session_replication_role =
 -- replica is captured too.
+-- Slots: capture, part, table
 CREATE OR REPLACE TRIGGER pyrepl_insert AFTER INSERT ON {table}
     REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION pyrepl.{capture}();

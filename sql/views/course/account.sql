@@ -1,4 +1,5 @@
 -- Ids and names of all accounts of this course database, and which of them are copies.
+-- Slots: link_role
 CREATE OR REPLACE VIEW pyrepl.account AS
 SELECT * FROM pyrepl.account_rows();
 

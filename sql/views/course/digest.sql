@@ -1,5 +1,6 @@
 -- How verify asks: an UPDATE of this one row that says what, RETURNING the answer. Only so
 -- can a question have parameters; nothing is stored, and no value of a row is told.
+-- Slots: link_role
 CREATE OR REPLACE VIEW pyrepl.digest AS
 SELECT NULL::bigint[] AS users,
     NULL::bigint AS first,

@@ -1,4 +1,5 @@
 -- The only thing of a course database that the portal writes: one row, nothing stored.
+-- Slots: link_role
 CREATE OR REPLACE VIEW pyrepl.inbox AS
 SELECT NULL::text AS portal,
     NULL::text AS contract,

@@ -1,4 +1,5 @@
 -- What this course database can tell of its own structure, for verification.
+-- Slots: link_role
 CREATE OR REPLACE VIEW pyrepl.structure AS
 SELECT * FROM pyrepl.structure_rows();
 

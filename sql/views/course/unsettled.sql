@@ -1,4 +1,5 @@
 -- Receipts of immediate pushes: which transactions of the portal have written here.
+-- Slots: link_role
 CREATE OR REPLACE VIEW pyrepl.unsettled AS
 SELECT r.id, r.xid, r.epoch, r.users FROM pyrepl.receipt r;
 

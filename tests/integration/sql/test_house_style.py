@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import LiteralString
 
@@ -12,10 +13,18 @@ from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.locks import LOCK_CLASS
-from pyreplctl.schema import contracts, course_objects, guard, portal_objects
+from pyreplctl.schema import (
+    contracts,
+    course_objects,
+    guard,
+    link,
+    portal_objects,
+    slots,
+)
 from pyreplctl.schema.contracts import columns_of
+from pyreplctl.schema.link import Link
 from pyreplctl.schema.objects import Object
-from pyreplctl.schema.sql_files import root
+from pyreplctl.schema.sql_files import Slots, render, root, slots_of
 from tests.support.platform import Connection, Platform
 
 FILES = sorted(
@@ -23,14 +32,17 @@ FILES = sorted(
     for folder in ("functions", "triggers", "views", "links")
     for path in (root("sql") / folder).rglob("*.sql")
 )
+PIECES = [
+    path
+    for folder in ("fragments", "queries")
+    for path in sorted((root("sql") / folder).glob("*.sql"))
+]
 MIGRATIONS = sorted(root("migrations").rglob("*.sql"))
-
-# Longer than a page, and why.
-LONG = {"route": "changes and all that they reach are read in one snapshot"}
 
 _CREATES = re.compile(
     r"^CREATE OR REPLACE (FUNCTION|PROCEDURE|VIEW) pyrepl\.\{?(\w+)\}?", re.MULTILINE
 )
+_SLOTS = re.compile(r"^-- Slots: (.+(?:\n--   .+)*)$", re.MULTILINE)
 _TAG = re.compile(r"^AS (\$\w*\$)$|^(\$\w*\$);$", re.MULTILINE)
 
 # Functions of ours: those of the extension are in the same schema.
@@ -202,7 +214,7 @@ def test_a_file_keeps_to_the_form(path: Path) -> None:
     text = path.read_text()
     lines = text.splitlines()
     assert re.match(r"-- (pyrepl\.|[A-Z])", lines[0])
-    assert len(lines) <= (140 if path.stem in LONG else 90)
+    assert len(lines) <= 90
     assert [line for line in lines if len(line) > 92] == []
     assert [line for line in lines if line != line.rstrip() or "\t" in line] == []
     created = _CREATES.findall(text)
@@ -224,6 +236,58 @@ def test_a_migration_keeps_to_the_form(path: Path) -> None:
     assert len(lines) <= 90
     if not path.name.endswith(".rollback.sql"):
         assert lines[0].startswith("-- ")
+
+
+@pytest.mark.parametrize("path", PIECES, ids=lambda path: path.stem)
+def test_a_piece_keeps_to_the_form(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert lines[0].startswith("-- ")
+    assert len(lines) <= 90
+    assert [line for line in lines if len(line) > 92 or line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize(
+    "path", [*FILES, *PIECES], ids=lambda path: "-".join(path.parts[-2:])
+)
+def test_a_file_declares_its_slots(path: Path) -> None:
+    text = path.read_text()
+    declared = _SLOTS.findall(text)
+    assert len(declared) == bool(slots_of(text))
+    if declared:
+        assert re.split(r",\s(?:--   )?", declared[0]) == sorted(slots_of(text))
+        header = re.match(r"(?:--.*\n)+", text)
+        assert header
+        assert declared[0] in header[0]
+        assert [line for line in declared[0].splitlines() if len(line) > 88] == []
+
+
+def test_every_slot_is_filled_wherever_its_file_is_rendered(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled = filled_slots(platform, monkeypatch)
+    for path in [*FILES, *PIECES]:
+        text = path.read_text()
+        if needed := slots_of(text):
+            assert filled[text], path
+            assert all(needed <= given.keys() for given in filled[text]), path
+
+
+def filled_slots(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> defaultdict[str, list[Slots]]:
+    """Return what each file is given, by its text, whenever it is rendered."""
+    filled: defaultdict[str, list[Slots]] = defaultdict(list)
+
+    def recording(text: str, given: Slots) -> str:
+        filled[text].append(given)
+        return render(text, given)
+
+    for module in (course_objects, guard, link, portal_objects, slots):
+        monkeypatch.setattr(module, "render", recording)
+    rendered_portal(platform)
+    rendered_course(platform)
+    link.link_sql(Link(1, "pyrepl_0123abcd_1"), {"host": "db1"})
+    return filled
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: "-".join(path.parts[-2:]))

@@ -21,6 +21,7 @@ from tests.support.column_types import (
     prepare,
 )
 from tests.support.platform import Course, Platform
+from tests.support.servers import bin_dirs, version
 
 PROFILE = "public.auth_userprofile"
 COURSE = "types"
@@ -28,9 +29,8 @@ COURSE = "types"
 
 def other_server() -> Path | None:
     """Return the programs of another major version, if there are any."""
-    own = find_bin_dir()
-    others = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    return next((path for path in others if path != own), None)
+    own = version(find_bin_dir())
+    return next((path for path in bin_dirs().values() if version(path) != own), None)
 
 
 @pytest.fixture(params=["same version", "another version"])
@@ -42,7 +42,7 @@ def server(
         return
     bin_dir = other_server()
     if bin_dir is None:
-        pytest.skip("no other PostgreSQL below /usr/lib/postgresql")
+        pytest.skip("no PostgreSQL of another version")
     with running_cluster(bin_dir) as cluster:
         yield cluster
 

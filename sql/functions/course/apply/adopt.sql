@@ -1,6 +1,7 @@
 -- Take over local accounts that have the id and the user name of a member, where the
 -- portal says so. The first step of apply: what the dossiers do not hold goes from adopted
 -- accounts too, a profile under another id for one. Writes: copy.
+-- Slots: same_name, user_key, user_table
 CREATE OR REPLACE FUNCTION pyrepl.adopt(
     p_ids bigint[], p_generations bigint[], p_members boolean[],
     p_users pyrepl.user_row[])

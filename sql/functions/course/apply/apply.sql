@@ -2,6 +2,7 @@
 -- say, for the users they are about and for copies only. Answers with the copies it holds.
 -- Errors leave without DETAIL and values: PostgreSQL's would hold the row, and a password.
 -- Writes: the three tables, copy, chain. Equal rows are neither locked nor rewritten.
+-- Slots: enrollment_user, profile_user
 CREATE OR REPLACE FUNCTION pyrepl.apply()
 RETURNS trigger
 LANGUAGE plpgsql

@@ -3,6 +3,7 @@
 -- local accounts are in the way, which rows differ by image, which are missing; and of whom
 -- there will be copies. The users are looked up one by one (OFFSET 0), whatever the tables
 -- were when the plan was made.
+-- Slots: same_joined, same_person, user_here, user_key, user_new, user_table
 CREATE OR REPLACE FUNCTION pyrepl.compare_users(
     p_ids bigint[], p_generations bigint[], p_members boolean[], p_frozen boolean[],
     p_users pyrepl.user_row[], OUT erase bigint[], OUT new_ids bigint[],

@@ -3,6 +3,9 @@
 -- blanked instead, which deactivates it. References are looked up, whatever their ON DELETE
 -- action: a DELETE tried to find out would take the course's own rows along.
 -- Writes: the three tables, copy. Locks: the user rows, so that no reference is added.
+-- Slots: blank, enrollment_table, enrollment_table_name, enrollment_user,
+--   profile_table, profile_table_name, profile_user, user_key, user_key_name,
+--   user_table, user_table_name
 CREATE OR REPLACE FUNCTION pyrepl.erase(p_users bigint[])
 RETURNS void
 LANGUAGE plpgsql

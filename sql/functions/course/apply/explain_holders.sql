@@ -2,6 +2,8 @@
 -- users: PR021, with their ids as DETAIL: the portal sends their dossiers along. A local
 -- account: PR020, which a person must decide. Neither: the unique violation as it was.
 -- Case is folded, as in park.
+-- Slots: enrollment_key, enrollment_table, enrollment_user, profile_key, profile_table,
+--   profile_user, user_key_name, user_table_name
 CREATE OR REPLACE FUNCTION pyrepl.explain_holders(
     p_ids bigint[], p_users pyrepl.user_row[], p_profiles pyrepl.profile_row[],
     p_enrollments pyrepl.enrollment_row[], p_constraint text,

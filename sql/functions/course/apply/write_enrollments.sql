@@ -2,6 +2,9 @@
 -- dossiers do not hold go, those that differ by image are updated, those missing inserted.
 -- An id that another user's row has is left to the unique index to refuse (see
 -- explain_holders). p_users: whose rows there may be. Writes: the enrollment table.
+-- Slots: enrollment_columns, enrollment_here, enrollment_key, enrollment_key_name,
+--   enrollment_new, enrollment_set, enrollment_table, enrollment_table_name,
+--   enrollment_user, enrollment_user_name
 CREATE OR REPLACE FUNCTION pyrepl.write_enrollments(
     p_users bigint[], p_enrollments pyrepl.enrollment_row[])
 RETURNS void

@@ -2,6 +2,8 @@
 -- dossiers do not hold go, those that differ by image are updated, those missing inserted.
 -- An id that another user's row has is left to the unique index to refuse (see
 -- explain_holders). p_users: whose rows there may be. Writes: the profile table.
+-- Slots: profile_columns, profile_here, profile_key, profile_new, profile_set,
+--   profile_table, profile_user
 CREATE OR REPLACE FUNCTION pyrepl.write_profiles(
     p_users bigint[], p_profiles pyrepl.profile_row[])
 RETURNS void

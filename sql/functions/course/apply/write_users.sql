@@ -3,6 +3,8 @@
 -- the course's own NOT NULL columns and fire its BEFORE INSERT triggers even where the row
 -- is there.) A local account in the way is PR020. Returns of whom there are copies now.
 -- Writes: the user table, copy; and what erase writes.
+-- Slots: user_columns, user_key, user_key_name, user_new, user_set, user_table,
+--   user_table_name
 CREATE OR REPLACE FUNCTION pyrepl.write_users(
     p_ids bigint[], p_generations bigint[], p_members boolean[], p_frozen boolean[],
     p_users pyrepl.user_row[])

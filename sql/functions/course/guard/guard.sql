@@ -3,6 +3,7 @@
 -- What is left of an erased user stays blank, too, but may be deleted. AFTER ROW, so that
 -- it sees what other triggers made of the row. Columns are bound late: the course's
 -- migrations may drop and retype them, and their writers go on.
+-- Slots: guard, guarded_names, guarded_new, guarded_old, guarded_user
 CREATE OR REPLACE FUNCTION pyrepl.{guard}()
 RETURNS trigger
 LANGUAGE plpgsql

@@ -1,4 +1,5 @@
 -- Which accounts there are, copies and local ones, for registration and verification.
+-- Slots: link_role, user_key, user_name_here, user_table
 CREATE OR REPLACE FUNCTION pyrepl.account_rows()
 RETURNS TABLE (user_id bigint, username text, is_copy boolean)
 LANGUAGE sql

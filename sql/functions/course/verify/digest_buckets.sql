@@ -3,6 +3,8 @@
 -- something. A copy counts, user and profile of those who are enrolled, and enrollments,
 -- also of a copy that was erased. Local accounts do not. Columns are bound late, so that
 -- the platform's migrations may alter them.
+-- Slots: copy_chosen, digest_pieces, enrollment_chosen, enrollment_counts,
+--   enrollment_digest, enrollment_table, enrollment_user, text_formats
 CREATE OR REPLACE FUNCTION pyrepl.digest_buckets(
     p_users bigint[], p_first bigint, p_last bigint, p_shift integer, p_seed bigint)
 RETURNS bytea
@@ -13,31 +15,18 @@ SET row_security = off
 SET plan_cache_mode = force_custom_plan
 SET enable_sort = off -- of arrays the planner knows nothing
 SET jit = off
-SET datestyle = 'ISO, YMD'
-SET timezone = 'UTC'
-SET intervalstyle = 'postgres'
-SET extra_float_digits = 3
-SET bytea_output = 'hex'
+{text_formats}
 AS $digest_buckets$
 BEGIN
     RETURN (WITH piece AS NOT MATERIALIZED (
-        SELECT r.{user_key}::bigint AS id, 0 AS flag,
-            {user_digest} AS own,
-            NULL::bigint AS held
-        FROM {user_table} r
-        WHERE {user_chosen}
-        UNION ALL
-        SELECT r.{profile_user}, 0,
-            {profile_digest}, NULL
-        FROM {profile_table} r
-        WHERE {profile_chosen}
+        {digest_pieces}
         UNION ALL
         SELECT r.{enrollment_user}, CASE WHEN {enrollment_counts} THEN 4 ELSE 0 END, NULL,
             {enrollment_digest}
         FROM {enrollment_table} r
         WHERE {enrollment_chosen}
         UNION ALL
-        SELECT r.user_id, CASE WHEN r.erased THEN 1 ELSE 3 END, NULL, NULL
+        SELECT r.user_id, CASE WHEN r.erased THEN 8 ELSE 10 END, NULL, NULL
         FROM pyrepl.copy r
         WHERE {copy_chosen}
     ), person AS NOT MATERIALIZED (
@@ -51,7 +40,7 @@ BEGIN
                 # CASE WHEN p.flags & 6 = 6 THEN coalesce(p.own, 0) ELSE 0 END
                 # coalesce(p.held, 0)) AS digest
         FROM person p
-        WHERE p.flags & 1 = 1
+        WHERE p.flags & 8 = 8
         GROUP BY 1
     )
     SELECT string_agg(int8send(b.number) || int8send(b.digest), '' ORDER BY b.number)

@@ -2,6 +2,9 @@
 -- array (NULL: exempt).
 -- Part 'copy' stands for an entry of the registry and has no columns. Of a copy that was
 -- erased only enrollments are returned, of local accounts nothing.
+-- Slots: enrollment_hashes, enrollment_key, enrollment_table, enrollment_user,
+--   profile_hashes, profile_table, profile_user, text_formats, user_hashes, user_key,
+--   user_table
 CREATE OR REPLACE FUNCTION pyrepl.digest_rows(p_users bigint[], p_seed bigint)
 RETURNS TABLE (user_id bigint, part text, key bigint, columns text)
 LANGUAGE plpgsql
@@ -9,11 +12,7 @@ STABLE
 SET plan_cache_mode = force_generic_plan
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
-SET datestyle = 'ISO, YMD'
-SET timezone = 'UTC'
-SET intervalstyle = 'postgres'
-SET extra_float_digits = 3
-SET bytea_output = 'hex'
+{text_formats}
 AS $digest_rows$
 BEGIN
     RETURN QUERY

@@ -3,6 +3,9 @@
 -- which there is something. Every row counts, and every copy that was not erased. Where
 -- this equals the portal's truth_sums there is nothing but copies of members here, all
 -- equal; where it does not, digest_buckets tells.
+-- Slots: copy_chosen, enrollment_chosen, enrollment_digest, enrollment_table,
+--   enrollment_user, profile_chosen, profile_digest, profile_table, profile_user,
+--   text_formats, user_chosen, user_digest, user_key, user_table
 CREATE OR REPLACE FUNCTION pyrepl.digest_sums(
     p_first bigint, p_last bigint, p_shift integer, p_seed bigint)
 RETURNS bytea
@@ -15,11 +18,7 @@ SET max_parallel_workers_per_gather = 0
 SET enable_sort = off -- there are fewer buckets than the planner thinks
 SET work_mem = '64MB'
 SET jit = off
-SET datestyle = 'ISO, YMD'
-SET timezone = 'UTC'
-SET intervalstyle = 'postgres'
-SET extra_float_digits = 3
-SET bytea_output = 'hex'
+{text_formats}
 AS $digest_sums$
 DECLARE
     p_users bigint[];

@@ -1,5 +1,8 @@
 -- What is here of users from p_first on and before p_last, as a single digest: as
 -- digest_sums, without buckets, which take a quarter of its time.
+-- Slots: copy_chosen, enrollment_chosen, enrollment_digest, enrollment_table,
+--   profile_chosen, profile_digest, profile_table, text_formats, user_chosen,
+--   user_digest, user_table
 CREATE OR REPLACE FUNCTION pyrepl.digest_total(
     p_first bigint, p_last bigint, p_seed bigint)
 RETURNS bytea
@@ -10,11 +13,7 @@ SET row_security = off
 SET plan_cache_mode = force_custom_plan
 SET max_parallel_workers_per_gather = 0
 SET jit = off
-SET datestyle = 'ISO, YMD'
-SET timezone = 'UTC'
-SET intervalstyle = 'postgres'
-SET extra_float_digits = 3
-SET bytea_output = 'hex'
+{text_formats}
 AS $digest_total$
 DECLARE
     p_users bigint[];

@@ -1,5 +1,7 @@
 -- Capture of TRUNCATE, before it, as the deletion of every row. Its argument says which
 -- table it is: user, profile or enrollment. Writes: change, departure. Locks: none.
+-- Slots: enrollment_course, enrollment_table, enrollment_user, profile_table,
+--   profile_user, user_key, user_table
 CREATE OR REPLACE FUNCTION pyrepl.capture_truncate()
 RETURNS trigger
 LANGUAGE plpgsql

@@ -1,5 +1,7 @@
 -- Accounts of a course database that have the id or the user name of a member and are no
 -- copies. same: the same id and the same name, which --adopt takes over.
+-- Slots: enrollment_course, enrollment_table, enrollment_user, user_key, user_name,
+--   user_table
 CREATE OR REPLACE FUNCTION pyrepl.accounts_in_the_way(p_database integer)
 RETURNS TABLE (user_id bigint, username text, same boolean)
 LANGUAGE plpgsql

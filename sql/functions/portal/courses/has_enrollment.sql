@@ -1,4 +1,5 @@
 -- Whether anybody is enrolled in a course: a key without is new, or mistyped.
+-- Slots: enrollment_course, enrollment_table
 CREATE OR REPLACE FUNCTION pyrepl.has_enrollment(p_course text)
 RETURNS boolean
 LANGUAGE sql

@@ -4,6 +4,7 @@
 -- taken, in a younger snapshot: of two writers of one user the later one sends what both
 -- have written. Deliver leaves users alone whose lock is taken: it might not see them.
 -- Writes: change and as push_at_commit. Locks: users; hosting, databases (shared).
+-- Slots: fan_out_users
 CREATE OR REPLACE FUNCTION pyrepl.deliver_at_commit()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -53,8 +54,7 @@ BEGIN
         FROM (
             SELECT f.database_id, array_agg(DISTINCT f.user_id) AS users
             FROM pyrepl.change t
-            CROSS JOIN LATERAL (
-                {fan_out_users}) f
+            CROSS JOIN LATERAL ({fan_out_users}) f
             WHERE t.xid = v_xid AND t.users IS NOT NULL AND t.database_id IS NULL
             GROUP BY f.database_id) d
         JOIN pyrepl.database b ON b.id = d.database_id;

@@ -1,20 +1,20 @@
 -- Read the dossiers of these users in one statement, and so in one snapshot, and write
 -- them to the inbox of one course database in another: one direct foreign UPDATE.
 -- OFFSET 0 keeps the planner from beginning at the course and reading all its members.
--- A push with an epoch leaves a receipt; p_thaw are users that no policy freezes this time.
--- Returns the ids of which the course then holds a copy, and users to send again. Made for
--- each database. PR012 where the portal has not the columns of the contract any more.
+-- With an epoch it leaves a receipt; p_thaw are users that no policy freezes this time.
+-- Returns of whom the course then holds a copy, and whom to send again. Raises PR012.
+-- Slots: database, enrollment_active, enrollment_course, enrollment_hosted,
+--   enrollment_row, enrollment_table, enrollment_types, enrollment_user,
+--   enrollment_values, fingerprint, frozen, inbox, present, profile_key, profile_row,
+--   profile_table, profile_types, profile_user, profile_values, push, text_formats,
+--   user_key, user_row, user_table, user_types, user_values
 CREATE OR REPLACE FUNCTION pyrepl.{push}(
     p_users bigint[], p_thaw bigint[], p_prev uuid, p_tag uuid, p_epoch uuid,
     p_settled bigint[], p_adopt boolean, OUT copies bigint[], OUT again bigint[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
-SET datestyle = 'ISO, YMD'
-SET timezone = 'UTC'
-SET intervalstyle = 'postgres'
-SET extra_float_digits = 3
-SET bytea_output = 'hex'
+{text_formats}
 AS $push$
 DECLARE
     v_portal text := pyrepl.identity();
@@ -60,7 +60,7 @@ BEGIN
                 CROSS JOIN LATERAL (
                     SELECT * FROM {enrollment_table} o
                     WHERE o.{enrollment_user} = y.id OFFSET 0) e
-                WHERE y.present AND {enrollment_here} AND (true OR {enrollment_types})),
+                WHERE y.present AND {enrollment_hosted} AND (true OR {enrollment_types})),
                 '{{}}') AS enrollments
         INTO v_dossiers
         FROM person x;

@@ -1,5 +1,6 @@
 -- Push the dossiers of a few members as the link role, and take it back: what would keep
 -- deliveries from working speaks now. Raises what the push raises.
+-- Slots: enrollment_course, enrollment_table, enrollment_user
 CREATE OR REPLACE FUNCTION pyrepl.trial_push(p_database integer, p_writer boolean)
 RETURNS void
 LANGUAGE plpgsql

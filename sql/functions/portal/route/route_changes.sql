@@ -4,6 +4,7 @@
 -- delivery after its own.
 -- Changes, hosting, placements and enrollments are read in one snapshot, the one that is
 -- kept as the mark. Writes: change, outbox, route_mark. Locks: the router's advisory lock.
+-- Slots: fan_out
 CREATE OR REPLACE FUNCTION pyrepl.route_changes(OUT taken integer, OUT databases integer[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

@@ -1,5 +1,6 @@
 -- Where a user should be, where a copy is, what waits and what failed: one row for each
 -- course database that the user has to do with.
+-- Slots: enrollment_active, enrollment_course, enrollment_table, enrollment_user
 CREATE OR REPLACE FUNCTION pyrepl.explain_user(p_user bigint)
 RETURNS TABLE (
     database text, delivery text, state text, health text, reason text,

@@ -1,5 +1,6 @@
 -- Users by id, user name or e-mail, the latter two whatever their case. Those whom the
 -- portal has no more are found by id. Not by index: for a person who asks.
+-- Slots: user_email, user_key, user_name, user_table
 CREATE OR REPLACE FUNCTION pyrepl.find_users(p_who text)
 RETURNS TABLE (user_id bigint, username text, present boolean)
 LANGUAGE plpgsql

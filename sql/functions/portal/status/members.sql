@@ -1,5 +1,6 @@
 -- How many users are members of a course database; NULL where a migration has taken a
 -- column away that says so: status must be able to tell of that.
+-- Slots: enrollment_active, enrollment_course, enrollment_table, enrollment_user
 CREATE OR REPLACE FUNCTION pyrepl.members(p_database integer)
 RETURNS bigint
 LANGUAGE plpgsql

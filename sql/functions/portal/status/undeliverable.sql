@@ -1,5 +1,6 @@
 -- What keeps a user's changes from reaching any database: how many changes that name the
 -- user, or everybody, are not routed yet, and enrollments in courses that nobody hosts.
+-- Slots: enrollment_course, enrollment_table, enrollment_user
 CREATE OR REPLACE FUNCTION pyrepl.undeliverable(
     p_user bigint, OUT unrouted bigint, OUT unhosted text[])
 LANGUAGE sql

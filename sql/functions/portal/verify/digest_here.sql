@@ -1,5 +1,6 @@
 -- Digests of what a course database should hold: verify's view of this side. Either of
 -- these users, or of ids from p_first on and before p_last; see truth.
+-- Slots: enrollment_table, enrollment_user
 CREATE OR REPLACE FUNCTION pyrepl.digest_here(
     p_database integer, p_users bigint[], p_first bigint, p_last bigint, p_shift integer,
     p_seed bigint, p_sparse boolean,

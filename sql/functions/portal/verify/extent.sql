@@ -1,4 +1,5 @@
 -- Between which user ids there is something to compare for a course database.
+-- Slots: enrollment_table, enrollment_user
 CREATE OR REPLACE FUNCTION pyrepl.extent(
     p_database integer, OUT lowest bigint, OUT highest bigint)
 LANGUAGE plpgsql

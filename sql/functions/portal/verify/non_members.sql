@@ -1,4 +1,6 @@
 -- Users from p_first on and before p_last who are not enrolled at a course database.
+-- Slots: enrollment_counts, enrollment_course, enrollment_table, enrollment_user,
+--   user_key, user_table
 CREATE OR REPLACE FUNCTION pyrepl.non_members(
     p_database integer, p_first bigint, p_last bigint)
 RETURNS bigint[]

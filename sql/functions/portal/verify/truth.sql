@@ -5,6 +5,9 @@
 -- p_sparse: few users of the range are members, so do not begin with all of them.
 -- Columns are bound late, so that the platform's migrations may alter them. Made for each
 -- database, in its contract; verify compares it with the course's digest_buckets.
+-- Slots: copy_chosen, database, deleted_stays, digest_pieces, enrollment_chosen,
+--   enrollment_counts, enrollment_course, enrollment_digest, enrollment_kept,
+--   enrollment_table, enrollment_user, former_stays, text_formats, truth
 CREATE OR REPLACE FUNCTION pyrepl.{truth}(
     p_users bigint[], p_first bigint, p_last bigint, p_shift integer, p_seed bigint,
     p_sparse boolean, OUT members bigint, OUT former bigint, OUT digests bytea)
@@ -15,11 +18,7 @@ SET row_security = off
 SET plan_cache_mode = force_custom_plan
 SET enable_sort = off -- of arrays the planner knows nothing
 SET jit = off
-SET datestyle = 'ISO, YMD'
-SET timezone = 'UTC'
-SET intervalstyle = 'postgres'
-SET extra_float_digits = 3
-SET bytea_output = 'hex'
+{text_formats}
 AS $truth$
 BEGIN
     IF p_sparse THEN
@@ -35,16 +34,7 @@ BEGIN
                 AND p.user_id >= p_first AND p.user_id < p_last);
     END IF;
     WITH piece AS NOT MATERIALIZED (
-        SELECT r.{user_key}::bigint AS id, 1 AS flag,
-            {user_digest} AS own,
-            NULL::bigint AS held
-        FROM {user_table} r
-        WHERE {user_chosen}
-        UNION ALL
-        SELECT r.{profile_user}, 0,
-            {profile_digest}, NULL
-        FROM {profile_table} r
-        WHERE {profile_chosen}
+        {digest_pieces}
         UNION ALL
         SELECT r.{enrollment_user}, CASE WHEN {enrollment_counts} THEN 4 ELSE 0 END, NULL,
             {enrollment_digest}

@@ -2,6 +2,10 @@
 -- column, as the text of an array (NULL: exempt). Part 'member' or 'former' is a user of
 -- whom a copy should be there, and has no columns. Made for each database, in its
 -- contract; verify compares it with the course's digest_rows.
+-- Slots: database, deleted_stays, enrollment_counts, enrollment_course,
+--   enrollment_hashes, enrollment_kept, enrollment_key, enrollment_table,
+--   enrollment_user, former_stays, profile_hashes, profile_table, profile_user,
+--   text_formats, truth_rows, user_hashes, user_key, user_table
 CREATE OR REPLACE FUNCTION pyrepl.{truth_rows}(p_users bigint[], p_seed bigint)
 RETURNS TABLE (user_id bigint, part text, key bigint, columns text)
 LANGUAGE plpgsql
@@ -9,11 +13,7 @@ STABLE
 SET plan_cache_mode = force_custom_plan
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
-SET datestyle = 'ISO, YMD'
-SET timezone = 'UTC'
-SET intervalstyle = 'postgres'
-SET extra_float_digits = 3
-SET bytea_output = 'hex'
+{text_formats}
 AS $truth_rows$
 BEGIN
     RETURN QUERY

@@ -7,6 +7,10 @@
 -- known: then an enrollment that counts stands for a member, so that the bucket of
 -- somebody without one differs, or with two.
 -- Made for each database, in its contract.
+-- Slots: database, enrollment_chosen, enrollment_course, enrollment_digest,
+--   enrollment_kept, enrollment_makes_member, enrollment_table, enrollment_user,
+--   profile_chosen, profile_digest, profile_table, profile_user, text_formats,
+--   truth_sums, user_chosen, user_digest, user_key, user_table
 CREATE OR REPLACE FUNCTION pyrepl.{truth_sums}(
     p_first bigint, p_last bigint, p_shift integer, p_seed bigint, p_others bigint[],
     OUT members bigint, OUT digests bytea)
@@ -19,11 +23,7 @@ SET max_parallel_workers_per_gather = 0
 SET enable_sort = off -- there are fewer buckets than the planner thinks
 SET work_mem = '64MB'
 SET jit = off
-SET datestyle = 'ISO, YMD'
-SET timezone = 'UTC'
-SET intervalstyle = 'postgres'
-SET extra_float_digits = 3
-SET bytea_output = 'hex'
+{text_formats}
 AS $truth_sums$
 DECLARE
     p_users bigint[];

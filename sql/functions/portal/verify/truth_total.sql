@@ -1,6 +1,10 @@
 -- What one course database holds of users from p_first on and before p_last, as a single
 -- digest, if there are copies of members only: as truth_sums, without buckets, which take
 -- a quarter of its time. Made for each database, in its contract.
+-- Slots: database, enrollment_chosen, enrollment_course, enrollment_digest,
+--   enrollment_kept, enrollment_makes_member, enrollment_table, enrollment_user,
+--   profile_chosen, profile_digest, profile_table, profile_user, text_formats,
+--   truth_total, user_chosen, user_digest, user_key, user_table
 CREATE OR REPLACE FUNCTION pyrepl.{truth_total}(
     p_first bigint, p_last bigint, p_seed bigint, p_others bigint[],
     OUT members bigint, OUT digests bytea)
@@ -11,11 +15,7 @@ SET row_security = off
 SET plan_cache_mode = force_custom_plan
 SET max_parallel_workers_per_gather = 0
 SET jit = off
-SET datestyle = 'ISO, YMD'
-SET timezone = 'UTC'
-SET intervalstyle = 'postgres'
-SET extra_float_digits = 3
-SET bytea_output = 'hex'
+{text_formats}
 AS $truth_total$
 DECLARE
     p_users bigint[];

@@ -1,1 +1,0 @@
-ALTER TABLE pyrepl.binding DROP guard;

@@ -1,0 +1,4 @@
+DROP TABLE pyrepl.verification;
+DROP TABLE pyrepl.verifying;
+DROP TABLE pyrepl.clock;
+DROP TABLE pyrepl.health;

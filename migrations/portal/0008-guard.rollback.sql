@@ -1,1 +1,0 @@
-ALTER TABLE pyrepl.database DROP guard;
