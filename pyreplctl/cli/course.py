@@ -271,7 +271,7 @@ def pause(names: tuple[str, ...], every: bool) -> None:
 def resume(names: tuple[str, ...], every: bool) -> None:
     """Deliver again to paused course databases.
 
-    And at once where one is backing off after a failure.
+    Also tries at once one that is backing off after a failure.
     """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
@@ -309,7 +309,7 @@ def rotate_password(
 @click.option(
     "--forget",
     is_flag=True,
-    help="Do not ask the course database: it is gone for good.",
+    help="Do not connect to the course database: it is gone for good.",
 )
 def unregister(name: str, dsn: str | None, purge: bool, forget: bool) -> None:
     """End replication to a course database.

@@ -126,7 +126,9 @@ def run(jobs: int) -> None:
 
 @click.command()
 @NAMES
-@click.option("--user", type=int, metavar="ID", help="Wait for this user's only.")
+@click.option(
+    "--user", type=int, metavar="ID", help="Wait for the dossiers of this user only."
+)
 @click.option(
     "--timeout",
     default="30s",
