@@ -1,4 +1,4 @@
-"""Links in the documentation lead somewhere, and no page is without one."""
+"""Links in the documentation lead somewhere; commands and options in it are there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+
+from pyreplctl.cli.main import application
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -39,6 +42,43 @@ def test_links_lead_somewhere(page: Path) -> None:
     for file, anchor in links(page):
         assert file.is_file(), f"no file {file.relative_to(ROOT)}"
         assert not anchor or anchor in anchors(file), f"no heading for #{anchor}"
+
+
+def typed(page: Path) -> Iterator[list[str]]:
+    """Return the words of each call of pyreplctl in a page's code, a call a list."""
+    code = _CODE.findall(page.read_text(encoding="utf-8").replace("\\\n", " "))
+    for call in re.findall(r"\bpyreplctl ([^`\n]*)", "\n".join(code)):
+        before_comment = re.split(r"\s#|[|;&()>\"]", call)[0]
+        yield before_comment.split()
+
+
+def unknown(words: list[str]) -> str | None:
+    """Return what the program does not know of a call: a command, or an option."""
+    context = click.Context(application)
+    command: click.Command = application
+    held = {name for each in application.params for name in each.opts}
+    for word in words:
+        if isinstance(command, click.Group) and re.fullmatch(r"[a-z][a-z-]*", word):
+            found = command.get_command(context, word)
+            if found is None:
+                return word
+            command, context = found, click.Context(found)
+            held |= {n for each in found.params for n in each.opts}
+        elif word.startswith("--") and word.partition("=")[0] not in held:
+            return word
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_and_options_are_there(page: Path) -> None:
+    for words in typed(page):
+        assert unknown(words) is None, f"pyreplctl {' '.join(words)}"
+
+
+def test_an_unknown_option_would_be_noticed() -> None:
+    assert unknown(["course", "set", "forum", "--guard", "warn"]) is None
+    assert unknown(["course", "set", "forum", "--color", "red"]) == "--color"
+    assert unknown(["course", "paint", "forum"]) == "paint"
 
 
 def test_every_page_is_linked_from_the_index() -> None:
