@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 
+from pyreplctl.cli.deliveries import deliver_waiting
 from pyreplctl.cli.output import SETTINGS, complain, count, data, table, talk
-from pyreplctl.cli.register import DELIVERY_MODE, GUARD_MODE, deliver, register
+from pyreplctl.cli.register import DELIVERY_MODE, GUARD_MODE, register
 from pyreplctl.core import databases
 from pyreplctl.core.config import Config, Guard, Mode
-from pyreplctl.core.db import Connection, connect, fetch
+from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import Error, NotDelivered, UsageError
 from pyreplctl.courses import delivery_mode, hosting, links, state
 from pyreplctl.courses import guard as courses_guard
-from pyreplctl.courses import refresh as refreshing
+from pyreplctl.courses import refresh as courses_refresh
 from pyreplctl.courses import unregister as courses_unregister
 from pyreplctl.delivery import status
 from pyreplctl.install import installed
@@ -76,17 +77,7 @@ def show(name: str) -> None:
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         installed.require_installed(connection)
-        number = databases.numbers(connection, [name])[name]
-        found: dict[str, Any] = fetch(
-            connection,
-            "SELECT name, delivery, guard, state, administrator, link, link_role,"
-            " registered_at, ARRAY(SELECT course FROM pyrepl.hosting h"
-            "  WHERE h.database_id = d.id AND h.active ORDER BY 1) AS courses,"
-            " ARRAY(SELECT course FROM pyrepl.hosting h"
-            "  WHERE h.database_id = d.id AND NOT h.active ORDER BY 1)"
-            "  AS former_courses FROM pyrepl.database d WHERE d.id = %s",
-            number,
-        )[0]
+        found = state.details(connection, name)
     lines = [f"{key:<15} {text}" for key, text in found.items() if "courses" not in key]
     lines += [f"{'course':<15} {key}" for key in found["courses"]]
     lines += [f"{'former course':<15} {key}" for key in found["former_courses"]]
@@ -204,9 +195,13 @@ def refresh(
         changes = _on_each(
             chosen,
             jobs,
-            lambda at, name: refreshing.refresh(at, config, name, dsn, rebind=rebind),
+            lambda at, name: courses_refresh.refresh(
+                at, config, name, dsn, rebind=rebind
+            ),
         )
-        stuck = deliver(connection, changed) if (changed := _some(changes)) else {}
+        stuck = (
+            deliver_waiting(connection, changed) if (changed := _some(changes)) else {}
+        )
     done = {}
     for name, made in changes.items():
         try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from pyreplctl.cli.deliveries import deliver_all
 from pyreplctl.cli.durations import seconds
-from pyreplctl.cli.output import SETTINGS, count, data, progress, talk
+from pyreplctl.cli.output import SETTINGS, count, data, talk
 from pyreplctl.core import databases
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import NotDelivered, UsageError
@@ -41,9 +42,7 @@ def backfill(names: tuple[str, ...], users: str | None) -> None:
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         installed.require_installed(connection)
         chosen = databases.numbers(connection, names)
-        with connection.transaction():
-            connection.execute("SET LOCAL ROLE pyrepl_owner")
-            databases.backfill(connection, list(chosen.values()), ids)
+        databases.backfill(connection, list(chosen.values()), ids)
         _deliver(connection, chosen)
 
 
@@ -84,15 +83,7 @@ def deliver(names: tuple[str, ...], until_empty: bool) -> None:
 
 
 def _deliver(connection: Connection, chosen: dict[str, int]) -> None:
-    sent = dict.fromkeys(chosen, 0)
-    with progress() as bars:
-        tasks = {name: bars.add_task(name, total=None) for name in chosen}
-
-        def note(name: str, users: int) -> None:
-            sent[name] += users
-            bars.advance(tasks[name], users)
-
-        stuck = batches.until_empty(connection, chosen, note)
+    sent, stuck = deliver_all(connection, chosen)
     data(sent, [f"{name}: {count(n, 'dossier')} delivered" for name, n in sent.items()])
     _raise(stuck)
 

@@ -9,8 +9,7 @@ import click
 
 from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.output import SETTINGS, complain, count, data, talk
-from pyreplctl.core import databases as core_databases
-from pyreplctl.core import locks
+from pyreplctl.core import databases, locks
 from pyreplctl.core.config import DEFAULT_FILE, EXAMPLE
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import Error, UsageError
@@ -94,7 +93,7 @@ def uninstall(yes: bool) -> int:
     dsn = SETTINGS.dsn(config)
     with connect(dsn, "the portal") as connection:
         installed.require_installed(connection)
-        names = list(core_databases.numbers(connection, []))
+        names = list(databases.numbers(connection, []))
         if not yes:
             _confirm(connection.info.dbname, len(names))
         changes, failed = _unschedule(connection, dsn), []
@@ -127,14 +126,14 @@ def _unschedule(connection: Connection, dsn: str) -> list[ObjectChange]:
         return []
 
 
-def _confirm(portal_name: str, databases: int) -> None:
+def _confirm(portal_name: str, registered: int) -> None:
     if not sys.stdin.isatty():
         raise UsageError(
             "uninstall asks first, and there is no terminal", hint="Use --yes."
         )
     click.confirm(
         f"Remove pyreplctl from {portal_name} and"
-        f" {count(databases, 'course database')}?",
+        f" {count(registered, 'course database')}?",
         abort=True,
         err=True,
     )

@@ -7,16 +7,16 @@ from typing import get_args
 
 import click
 
-from pyreplctl.cli.output import SETTINGS, complain, count, data, progress, talk
-from pyreplctl.core import databases
+from pyreplctl.cli.deliveries import deliver_waiting
+from pyreplctl.cli.output import SETTINGS, complain, count, data, talk
 from pyreplctl.core.config import Config, Guard, Mode
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import Error, NotDelivered
 from pyreplctl.courses import register as registration
 from pyreplctl.courses import request as registrations
-from pyreplctl.courses.register import Registered
-from pyreplctl.courses.request import Request
-from pyreplctl.delivery import batches, pg_cron, status
+from pyreplctl.courses.registered import Registered
+from pyreplctl.courses.request import Options, Request
+from pyreplctl.delivery import pg_cron, status
 
 DELIVERY_MODE = click.option(
     "--delivery",
@@ -97,9 +97,8 @@ def register(
     does nothing.
     """
     config = SETTINGS.config()
-    requests = registrations.requests(
-        from_file, keys, dsn, name, link, delivery, adopt, backfill, guard
-    )
+    options = Options(keys, dsn, name, link, backfill, adopt, guard, delivery)
+    requests = registrations.requests(from_file, options)
     done: list[Registered] = []
     failed: list[Error] = []
     with connect(SETTINGS.dsn(config), "the portal") as connection:
@@ -121,7 +120,7 @@ def _register(connection: Connection, config: Config, request: Request) -> Regis
     registered = registration.register(connection, config, request)
     _tell(registered)
     due = request.backfill and registered.courses
-    if due and (stuck := deliver(connection, [registered.name])):
+    if due and (stuck := deliver_waiting(connection, [registered.name])):
         raise NotDelivered(
             "registered, but not everything could be delivered\n  "
             + "\n  ".join(stuck[registered.name]),
@@ -176,15 +175,3 @@ def _clock(connection: Connection) -> str:
         f"no clock is running, so {waits}. Use pg_cron, where it is there:\n"
         f"  pyreplctl schedule\nor do without. {pg_cron.without_pg_cron(dsn)}"
     )
-
-
-def deliver(connection: Connection, names: list[str]) -> dict[str, list[str]]:
-    """Deliver all that waits, with a progress bar; return by name what could not be."""
-    chosen = databases.numbers(connection, names)
-    batches.route(connection)
-    totals = {d.name: d.pending for d in status.read(connection).databases}
-    with progress() as bars:
-        tasks = {n: bars.add_task(n, total=totals[n] or None) for n in chosen}
-        return batches.until_empty(
-            connection, chosen, lambda n, users: bars.advance(tasks[n], users)
-        )

@@ -31,16 +31,12 @@ def delivery_stopped(connection: Connection, number: int) -> Iterator[None]:
     with connection.transaction():
         connection.execute("SET LOCAL lock_timeout = '90s'")
         connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, number))
-        connection.execute("SET LOCAL ROLE pyrepl_owner")
         yield
 
 
 def backfill_courses(connection: Connection, number: int, keys: Sequence[str]) -> None:
     """Let route queue everybody enrolled in these courses, in its own snapshot."""
-    connection.execute(
-        "INSERT INTO pyrepl.change (database_id, courses, priority) VALUES (%s, %s, 1)",
-        (number, list(keys)),
-    )
+    connection.execute("SELECT pyrepl.queue_courses(%s, %s)", (number, list(keys)))
 
 
 def backfill(
@@ -48,13 +44,6 @@ def backfill(
 ) -> None:
     """Let route queue the dossiers of all members again, or of some users."""
     connection.execute(
-        "INSERT INTO pyrepl.change (database_id, users, priority)"
-        " SELECT n, %s::bigint[], 1 FROM unnest(%s::integer[]) n",
-        (list(users) if users is not None else None, list(chosen)),
+        "SELECT pyrepl.queue_members(%s::integer[], %s::bigint[])",
+        (list(chosen), list(users) if users is not None else None),
     )
-    if users is None:
-        connection.execute(
-            "UPDATE pyrepl.database SET state = 'backfilling'"
-            " WHERE id = ANY (%s) AND state = 'active'",
-            (list(chosen),),
-        )

@@ -20,6 +20,8 @@ Connection = psycopg.Connection[TupleRow]
 _HINTS = {
     "42501": "Run it as another role: a member of pyrepl_monitor may look, one of"
     " pyrepl_worker may deliver, and whoever installed may do the rest.",
+    "42883": "What is installed may be older than this program: run"
+    ' "pyreplctl install", then "pyreplctl course refresh --all".',
 }
 
 _SECRETS = frozenset({"password", "sslpassword", "passfile", "scram_client_key"})

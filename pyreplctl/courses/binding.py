@@ -39,26 +39,13 @@ def check_bound(held: Binding | None, identity: str, number: int, name: str) -> 
 
 
 def bind(
-    course: Connection,
-    identity: str,
-    number: int,
-    role: str,
-    fingerprint: str,
-    tag: object,
-    mode: Guard,
+    course: Connection, to: Binding, fingerprint: str, tag: object, guard: Guard
 ) -> None:
     """Bind a course database to a portal and begin a new chain at `tag`."""
     course.execute(
-        "INSERT INTO pyrepl.binding"
-        " (portal, database_id, link_role, fingerprint, guard)"
-        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (singleton) DO UPDATE"
-        " SET portal = excluded.portal, database_id = excluded.database_id,"
-        " link_role = excluded.link_role, fingerprint = excluded.fingerprint,"
-        " guard = excluded.guard, bound_at = now()",
-        (identity, number, role, fingerprint, mode),
+        "SELECT pyrepl.bind(%s, %s, %s, %s, %s, %s)",
+        (to.portal, to.database_id, to.link_role, fingerprint, tag, guard),
     )
-    course.execute("DELETE FROM pyrepl.chain")
-    course.execute("INSERT INTO pyrepl.chain (tag, before) VALUES (%s, %s)", (tag, tag))
 
 
 def refuse_if_taken(course: Connection, identity: str, name: str) -> None:

@@ -8,19 +8,12 @@ from psycopg import sql
 
 from pyreplctl.core import databases
 from pyreplctl.core.config import Config, Mode
-from pyreplctl.core.db import (
-    Connection,
-    connect,
-    driver_errors,
-    fetch,
-    parameters,
-    value,
-)
+from pyreplctl.core.db import Connection, driver_errors, fetch, parameters, value
 from pyreplctl.core.errors import Error, NotSuitable
 from pyreplctl.courses import binding, conninfo, links
-from pyreplctl.install import installed, objects
-from pyreplctl.schema import contracts, link, portal_objects
-from pyreplctl.schema.link import Link
+from pyreplctl.install import installed, objects, roles
+from pyreplctl.schema import contracts, portal_objects
+from pyreplctl.schema.link import Link, immediate_role
 from pyreplctl.schema.objects import ObjectChange
 
 
@@ -49,35 +42,41 @@ def set_delivery(
     stays when the database goes back to queued.
     """
     number = databases.numbers(connection, [name])[name]
-    query = "SELECT delivery FROM pyrepl.database WHERE id = %s"
-    if value(connection, query, number) == mode:
+    if not _is_new(connection, number, mode):
         return []
     if mode == "queued":
-        with databases.delivery_stopped(connection, number):
-            _switch(connection, number, mode)
-        return [ObjectChange("delivery", "replaced", mode)]
+        return _switch(connection, number, mode)
     check_portal(connection)
-    with connect(conninfo.administrator(connection, number, dsn), name) as course:
-        held = binding.binding(course)
-        binding.check_bound(held, installed.identity(connection), number, name)
-        with databases.delivery_stopped(connection, number):
-            _link(connection, course, config, number)
-            _switch(connection, number, mode)
-    return [ObjectChange("delivery", "replaced", mode)]
+    with conninfo.connect_course(connection, number, name, dsn) as course:
+        return set_both(connection, course, config, name, mode)
 
 
-def _switch(connection: Connection, number: int, mode: Mode) -> None:
-    connection.execute(
-        "UPDATE pyrepl.database SET delivery = %s WHERE id = %s", (mode, number)
-    )
-    # Receipts may turn up after the end, too: settled they are from now on.
-    connection.execute(
-        "UPDATE pyrepl.health SET settle_at = now() WHERE database_id = %s", (number,)
-    )
-    connection.execute(
-        "UPDATE pyrepl.settings SET immediate ="
-        " EXISTS (SELECT FROM pyrepl.database WHERE delivery = 'immediate')"
-    )
+def set_both(
+    connection: Connection, course: Connection, config: Config, name: str, mode: Mode
+) -> list[ObjectChange]:
+    """Do the same by a connection to the course database that is open."""
+    number = databases.numbers(connection, [name])[name]
+    if not _is_new(connection, number, mode):
+        return []
+    if mode == "queued":
+        return _switch(connection, number, mode)
+    check_portal(connection)
+    held = binding.binding(course)
+    binding.check_bound(held, installed.identity(connection), number, name)
+    with databases.delivery_stopped(connection, number):
+        _link(connection, course, config, number)
+        return _switch(connection, number, mode)
+
+
+def _is_new(connection: Connection, number: int, mode: Mode) -> bool:
+    query = "SELECT delivery FROM pyrepl.database WHERE id = %s"
+    return bool(value(connection, query, number) != mode)
+
+
+def _switch(connection: Connection, number: int, mode: Mode) -> list[ObjectChange]:
+    query = "SELECT pyrepl.set_delivery(%s, %s)"
+    changed = value(connection, query, number, mode)
+    return [ObjectChange("delivery", "replaced", mode)] if changed else []
 
 
 def _link(
@@ -89,12 +88,13 @@ def _link(
         "SELECT link, link_role, contract_id FROM pyrepl.database WHERE id = %s",
         number,
     )[0]
-    way = Link(number, link.immediate_role(row["link_role"]), immediate=True)
-    is_new = way not in links.ways(connection, number)
+    link = Link(number, immediate_role(row["link_role"]), immediate=True)
+    is_new = link not in links.existing(connection, number)
+    roles.become_owner(connection)
     try:
         if is_new:
-            password = links.create(connection, way, parameters(row["link"]))
-            _create_role(course, way.role, row["link_role"], password)
+            password = links.create(connection, link, parameters(row["link"]))
+            _create_role(course, link.role, row["link_role"], password)
         contract = contracts.stored(connection, row["contract_id"])
         wanted = portal_objects.database_objects(connection, config, contract, number)
         objects.apply(connection, wanted)
@@ -104,7 +104,7 @@ def _link(
         if is_new:
             with suppress(Error), driver_errors("the course database"):
                 statement = sql.SQL("DROP ROLE IF EXISTS {}")
-                course.execute(statement.format(sql.Identifier(way.role)))
+                course.execute(statement.format(sql.Identifier(link.role)))
         raise
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pyreplctl.core.config import Config, Guard
 from pyreplctl.core.databases import numbers
-from pyreplctl.core.db import Connection
+from pyreplctl.core.db import Connection, value
 from pyreplctl.core.locks import Patience
 from pyreplctl.courses import binding
 from pyreplctl.courses.conninfo import connect_course
 from pyreplctl.install import installed
-from pyreplctl.install import objects as install_objects
-from pyreplctl.install import triggers as install_triggers
-from pyreplctl.schema import objects
+from pyreplctl.install.objects import drop
+from pyreplctl.install.triggers import apply_triggers, drop_triggers
 from pyreplctl.schema.guard import triggers
-from pyreplctl.schema.objects import ObjectChange
+from pyreplctl.schema.objects import ObjectChange, orphans
 
 
 def set_guard(
@@ -21,24 +20,28 @@ def set_guard(
 ) -> list[ObjectChange]:
     """Say what the guard of a course database does, on both sides."""
     number = numbers(connection, [name])[name]
-    with (
-        connect_course(connection, number, name, dsn) as course,
-        connection.transaction(),
-    ):
+    with connect_course(connection, number, name, dsn) as course:
+        return set_both(connection, course, name, mode)
+
+
+def set_both(
+    connection: Connection, course: Connection, name: str, mode: Guard
+) -> list[ObjectChange]:
+    """Do the same by a connection to the course database that is open."""
+    number = numbers(connection, [name])[name]
+    with connection.transaction():
         identity = installed.identity(connection)
-        held = binding.binding(course)
-        binding.check_bound(held, identity, number, name)
-        connection.execute("SET LOCAL ROLE pyrepl_owner")
-        there = connection.execute(
-            "UPDATE pyrepl.database SET guard = %s WHERE id = %s AND guard <> %s"
-            " RETURNING guard",
-            (mode, number, mode),
-        ).fetchone()
-        here = course.execute(
-            "UPDATE pyrepl.binding SET guard = %s WHERE guard <> %s RETURNING guard",
-            (mode, mode),
-        ).fetchone()
+        binding.check_bound(binding.binding(course), identity, number, name)
+        query = "SELECT pyrepl.set_guard(%s, %s)"
+        there = value(connection, query, number, mode)
+        here = set_mode(course, mode)
     return [ObjectChange("guard", "replaced", mode)] if here or there else []
+
+
+def set_mode(course: Connection, mode: Guard) -> bool:
+    """Say at the course what its guard does; return whether that is new."""
+    changed: bool = value(course, "SELECT pyrepl.set_guard(%s)", mode)
+    return changed
 
 
 def apply(
@@ -50,10 +53,8 @@ def apply(
     """
     patience = patience or Patience()
     wanted = triggers(config)
-    changes = [
-        install_triggers.apply_triggers(course, item, patience) for item in wanted
-    ]
-    for item in objects.orphans(course, wanted, "triggers"):
-        changes += install_triggers.drop_triggers(course, patience, item.name)
-        install_objects.drop(course, item)
+    changes = [apply_triggers(course, item, patience) for item in wanted]
+    for item in orphans(course, wanted, "triggers"):
+        changes += drop_triggers(course, patience, item.name)
+        drop(course, item)
     return changes

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyreplctl.core.databases import backfill_courses, numbers
-from pyreplctl.core.db import (
-    Connection,
-    fetch,
-    value,
-)
+from pyreplctl.core.databases import numbers
+from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.errors import UsageError
 
 
@@ -19,20 +15,11 @@ def remove_course(connection: Connection, name: str, key: str) -> None:
     The row stays, inactive, so that changes still on their way find this database.
     """
     number = numbers(connection, [name])[name]
-    with connection.transaction():
-        connection.execute("SET LOCAL ROLE pyrepl_owner")
-        done = connection.execute(
-            "UPDATE pyrepl.hosting SET active = false WHERE course = %s"
-            " AND database_id = %s AND active RETURNING course",
-            (key, number),
-        ).fetchone()
-        if done is None:
-            raise UsageError(
-                f"{name} does not host {key}",
-                hint=f'"pyreplctl course show {name}" lists its courses.',
-            )
-        backfill_courses(connection, number, [key])
-        connection.execute("SELECT pyrepl.lock_hosting()")
+    if not value(connection, "SELECT pyrepl.end_hosting(%s, %s)", number, key):
+        raise UsageError(
+            f"{name} does not host {key}",
+            hint=f'"pyreplctl course show {name}" lists its courses.',
+        )
 
 
 def refuse_hosted_elsewhere(
@@ -57,14 +44,8 @@ def refuse_hosted_elsewhere(
 
 def host(connection: Connection, number: int, keys: Sequence[str]) -> list[str]:
     """Host courses in a database; returns the keys that are new there."""
-    rows = connection.execute(
-        "INSERT INTO pyrepl.hosting AS h (course, database_id)"
-        " SELECT k, %s FROM unnest(%s::text[]) k"
-        " ON CONFLICT (course, database_id) DO UPDATE SET active = true, since = now()"
-        " WHERE NOT h.active RETURNING course",
-        (number, list(keys)),
-    ).fetchall()
-    return [row[0] for row in rows]
+    query = "SELECT pyrepl.host_courses(%s, %s)"
+    return [row[0] for row in connection.execute(query, (number, list(keys)))]
 
 
 def without_anybody(connection: Connection, keys: Sequence[str]) -> list[str]:

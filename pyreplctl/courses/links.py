@@ -9,7 +9,6 @@ from psycopg import sql
 from pyreplctl.core.databases import delivery_stopped, numbers
 from pyreplctl.core.db import Connection, fetch, parameters, value
 from pyreplctl.courses.conninfo import connect_course
-from pyreplctl.schema import link
 from pyreplctl.schema.link import (
     Link,
     foreign_tables,
@@ -29,7 +28,7 @@ def rotate_password(connection: Connection, name: str, dsn: str | None = None) -
         connect_course(connection, number, name, dsn) as course,
         delivery_stopped(connection, number),
     ):
-        new_passwords(connection, course, ways(connection, number))
+        new_passwords(connection, course, existing(connection, number))
 
 
 def repair_links(
@@ -44,32 +43,32 @@ def repair_links(
         "SELECT link, link_role, delivery FROM pyrepl.database WHERE id = %s",
         number,
     )[0]
-    held = ways(connection, number)
+    held = existing(connection, number)
     wanted = [Link(number, row["link_role"])]
-    if row["delivery"] == "immediate" or any(way.immediate for way in held):
-        role = link.immediate_role(row["link_role"])
+    if row["delivery"] == "immediate" or any(link.immediate for link in held):
+        role = immediate_role(row["link_role"])
         wanted.append(Link(number, role, immediate=True))
     changes: list[ObjectChange] = []
     closed = []
-    for way in wanted:
-        if way in held:
-            changes += repair(connection, way)
+    for link in wanted:
+        if link in held:
+            changes += repair(connection, link)
         else:
-            create(connection, way, parameters(row["link"]))
-            changes.append(ObjectChange(f"server {way.server}", "created"))
-        if way not in held or not has_password(connection, way):
-            closed.append(way)
+            create(connection, link, parameters(row["link"]))
+            changes.append(ObjectChange(f"server {link.server}", "created"))
+        if link not in held or not has_password(connection, link):
+            closed.append(link)
     return changes, closed
 
 
 def new_passwords(
-    connection: Connection, course: Connection, ways: Sequence[Link]
+    connection: Connection, course: Connection, chosen: Sequence[Link]
 ) -> list[ObjectChange]:
     """Give links new passwords, in the mapping and at the course."""
-    for way in ways:
-        password = new_password(connection, way)
-        set_role_password(course, way.role, password)
-    return [ObjectChange(f"password of {way.server}", "replaced") for way in ways]
+    for link in chosen:
+        password = new_password(connection, link)
+        set_role_password(course, link.role, password)
+    return [ObjectChange(f"password of {link.server}", "replaced") for link in chosen]
 
 
 def set_role_password(course: Connection, role: str, password: str) -> None:
@@ -88,35 +87,35 @@ def set_role_password(course: Connection, role: str, password: str) -> None:
     )
 
 
-def ways(portal: Connection, number: int) -> list[Link]:
+def existing(portal: Connection, number: int) -> list[Link]:
     """Return the links that there are to a course database."""
     role: str = value(
         portal, "SELECT link_role FROM pyrepl.database WHERE id = %s", number
     )
     both = [Link(number, role), Link(number, immediate_role(role), immediate=True)]
     query = "SELECT 1 FROM pg_foreign_server WHERE srvname = %s"
-    return [way for way in both if value(portal, query, way.server)]
+    return [link for link in both if value(portal, query, link.server)]
 
 
-def create(portal: Connection, way: Link, link: dict[str, str]) -> str:
+def create(portal: Connection, link: Link, options: dict[str, str]) -> str:
     """Create server, mapping and foreign tables; return the role's password."""
-    portal.execute(link_sql(way, link).encode())
-    return new_password(portal, way)
+    portal.execute(link_sql(link, options).encode())
+    return new_password(portal, link)
 
 
-def repair(portal: Connection, way: Link) -> list[ObjectChange]:
+def repair(portal: Connection, link: Link) -> list[ObjectChange]:
     """Bring back what a link has lost but its server and its password."""
     changes = []
-    held = server_options(portal, way)
-    if lost := lost_options(way, held):
-        portal.execute(options_sql(way, held, lost).encode())
+    held = server_options(portal, link)
+    if lost := lost_options(link, held):
+        portal.execute(options_sql(link, held, lost).encode())
         changes.append(
-            ObjectChange(f"server {way.server}", "replaced", ", ".join(lost))
+            ObjectChange(f"server {link.server}", "replaced", ", ".join(lost))
         )
-    changes += _repair_mappings(portal, way)
+    changes += _repair_mappings(portal, link)
     query = "SELECT name, held FROM pyrepl.link_rows(%s) WHERE kind = 'foreign table'"
-    tables = {row["name"]: row["held"] for row in fetch(portal, query, way.server)}
-    for name, (wanted, statement) in foreign_tables(way).items():
+    tables = {row["name"]: row["held"] for row in fetch(portal, query, link.server)}
+    for name, (wanted, statement) in foreign_tables(link).items():
         found = tables.get(name)
         if found == wanted:
             continue
@@ -128,14 +127,14 @@ def repair(portal: Connection, way: Link) -> list[ObjectChange]:
     return changes
 
 
-def _repair_mappings(portal: Connection, way: Link) -> list[ObjectChange]:
-    server = sql.Identifier(way.server)
+def _repair_mappings(portal: Connection, link: Link) -> list[ObjectChange]:
+    server = sql.Identifier(link.server)
     rows = fetch(
         portal,
         "SELECT usename::text AS name, (SELECT o.option_value FROM"
         " pg_options_to_table(umoptions) o WHERE o.option_name = 'user') AS role"
         " FROM pg_user_mappings WHERE srvname = %s",
-        way.server,
+        link.server,
     )
     held = {row["name"]: row["role"] for row in rows}
     changes = []
@@ -143,22 +142,22 @@ def _repair_mappings(portal: Connection, way: Link) -> list[ObjectChange]:
         whom = sql.SQL("PUBLIC") if name == "public" else sql.Identifier(name)
         drop = sql.SQL("DROP USER MAPPING FOR {} SERVER {}")
         portal.execute(drop.format(whom, server))
-        changes.append(ObjectChange(f"mapping of {name} at {way.server}", "dropped"))
+        changes.append(ObjectChange(f"mapping of {name} at {link.server}", "dropped"))
     if "pyrepl_owner" not in held:
         statement = sql.SQL(
             "CREATE USER MAPPING FOR pyrepl_owner SERVER {} OPTIONS (user {})"
         )
-    elif held["pyrepl_owner"] != way.role:
+    elif held["pyrepl_owner"] != link.role:
         statement = sql.SQL(
             "ALTER USER MAPPING FOR pyrepl_owner SERVER {} OPTIONS (SET user {})"
         )
     else:
         return changes
-    portal.execute(statement.format(server, sql.Literal(way.role)))
-    return [*changes, ObjectChange(f"mapping {way.server}", "replaced")]
+    portal.execute(statement.format(server, sql.Literal(link.role)))
+    return [*changes, ObjectChange(f"mapping {link.server}", "replaced")]
 
 
-def has_password(portal: Connection, way: Link) -> bool:
+def has_password(portal: Connection, link: Link) -> bool:
     """Tell whether the mapping of a link holds a password."""
     return bool(
         value(
@@ -166,22 +165,22 @@ def has_password(portal: Connection, way: Link) -> bool:
             "SELECT 1 FROM pg_user_mappings m, pg_options_to_table(m.umoptions) o"
             " WHERE m.srvname = %s AND m.usename = 'pyrepl_owner'"
             " AND o.option_name = 'password'",
-            way.server,
+            link.server,
         )
     )
 
 
-def server_options(portal: Connection, way: Link) -> dict[str, str]:
+def server_options(portal: Connection, link: Link) -> dict[str, str]:
     """Return the options of a link's server."""
     rows = portal.execute(
         "SELECT o.option_name, o.option_value FROM pg_foreign_server s,"
         " pg_options_to_table(s.srvoptions) o WHERE s.srvname = %s",
-        (way.server,),
+        (link.server,),
     )
     return dict(rows.fetchall())
 
 
-def new_password(portal: Connection, way: Link) -> str:
+def new_password(portal: Connection, link: Link) -> str:
     """Give the mapping a new password and return it; no log will show it."""
-    password: str = value(portal, "SELECT pyrepl.new_link_password(%s)", way.server)
+    password: str = value(portal, "SELECT pyrepl.new_link_password(%s)", link.server)
     return password

@@ -9,13 +9,12 @@ from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch, value
-from pyreplctl.install import migrations
-from pyreplctl.install import objects as install_objects
-from pyreplctl.install import roles as rights
-from pyreplctl.schema import contracts, objects, roles
+from pyreplctl.install import migrations, objects, roles
+from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.course_objects import blank_of, user_columns, wanted_objects
-from pyreplctl.schema.objects import ObjectChange
+from pyreplctl.schema.objects import ObjectChange, orphans
+from pyreplctl.schema.roles import ROLES, link_roles
 
 
 def prepare(
@@ -30,27 +29,25 @@ def prepare(
     All but the guard's triggers, for which `guard.apply` takes transactions of its own.
     `agreed` is what `preflight.check_course` returned. The link role must exist.
     """
-    rights.create_role(course, "pyrepl_owner", roles.ROLES["pyrepl_owner"])
+    roles.create_role(course, "pyrepl_owner", ROLES["pyrepl_owner"])
     if value(course, "SELECT to_regnamespace('pyrepl') IS NULL"):
         course.execute("CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner")
-    changes = rights.repair(course, "course", _roles(course, role))
+    changes = roles.repair(course, "course", _roles(course, role))
     _grants(course, config, role)
     blank = blank_of(config, contract, user_columns(course, config))
-    course.execute("SET LOCAL ROLE pyrepl_owner")
+    roles.become_owner(course)
     changes += migrations.apply_pending(course, "course")
-    course.execute("DELETE FROM pyrepl.contract_column")
-    with course.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO pyrepl.contract_column (part, position, table_name,"
-            " column_name, type_name, local_type) VALUES (%s, %s, %s, %s, %s, %s)",
-            agreed,
-        )
     server = course.info.server_version
     wanted = wanted_objects(config, contract, role, blank, server)
-    changes += install_objects.apply(course, wanted)
-    for item in objects.orphans(course, wanted, "function", "view", "type"):
-        install_objects.drop(course, item)
+    changes += objects.apply(course, wanted)
+    for item in orphans(course, wanted, "function", "view", "type"):
+        objects.drop(course, item)
         changes.append(ObjectChange(str(item), "dropped"))
+    parts, _, *columns = map(list, zip(*agreed, strict=True))
+    course.execute(
+        "SELECT pyrepl.set_contract(%s, %s, %s, %s, %s, %s)",
+        (contract.fingerprint, parts, *columns),
+    )
     course.execute("RESET ROLE")
     return changes
 
@@ -59,7 +56,7 @@ def _roles(course: Connection, role: str) -> dict[str, bool]:
     """Return the roles of ours at a course, and whether each logs in."""
     rows = course.execute(
         "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)",
-        (roles.link_roles(role),),
+        (link_roles(role),),
     )
     return {"pyrepl_owner": False} | {row[0]: True for row in rows}
 
@@ -67,7 +64,7 @@ def _roles(course: Connection, role: str) -> dict[str, bool]:
 def _grants(course: Connection, config: Config, role: str) -> None:
     wanted = ("SELECT", "INSERT", "UPDATE", "DELETE")
     for table in contracts.table_names(config):
-        rights.grant_table(course, table, wanted, "pyrepl_owner")
+        roles.grant_table(course, table, wanted, "pyrepl_owner")
     # erase looks whether the course refers to a user: it must be able to read that.
     for row in fetch(
         course,

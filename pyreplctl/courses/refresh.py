@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from pyreplctl.core import databases, locks
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, driver_errors, fetch, without_secrets
 from pyreplctl.core.locks import LOCK_CLASS, REFRESH_LOCK
 from pyreplctl.courses import binding, conninfo, guard, links, prepare
-from pyreplctl.courses import preflight as courses_preflight
-from pyreplctl.install import installed, objects, preflight
+from pyreplctl.courses.binding import Binding
+from pyreplctl.courses.preflight import check_course
+from pyreplctl.courses.rebind import bind_again, queue_copies
+from pyreplctl.install import installed, objects, preflight, roles
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.objects import ObjectChange
 
@@ -39,19 +41,19 @@ def refresh(
         locks.install_lock(connection, shared=True),
         conninfo.connect_course(connection, number, name, dsn) as course,
     ):
-        agreed = courses_preflight.check_course(course, connection, config, contract)
+        agreed = check_course(course, connection, config, contract)
         identity = installed.identity(connection)
         held = binding.binding(course)
         if not rebind:
             binding.check_bound(held, identity, number, name)
         with databases.delivery_stopped(connection, number):
-            changes = _refresh_both(
-                connection, course, config, contract, number, agreed, rebind=rebind
-            )
+            roles.become_owner(connection)
+            both = _Refresh(connection, course, config, contract, number, identity)
+            changes = both.run(agreed, rebind=rebind)
             if dsn is not None:
                 connection.execute(
-                    "UPDATE pyrepl.database SET administrator = %s WHERE id = %s",
-                    (without_secrets(dsn), number),
+                    "SELECT pyrepl.set_administrator(%s, %s)",
+                    (number, without_secrets(dsn)),
                 )
         # Last: who holds a table for long keeps only these from being brought.
         with driver_errors("the course database"):
@@ -59,69 +61,59 @@ def refresh(
     return [change for change in changes if change.state != "unchanged"]
 
 
-def _refresh_both(
-    connection: Connection,
-    course: Connection,
-    config: Config,
-    contract: Contract,
-    number: int,
-    agreed: list[tuple[Any, ...]],
-    *,
-    rebind: bool,
-) -> list[ObjectChange]:
-    row = fetch(
-        connection,
-        "SELECT c.fingerprint, d.link_role, d.guard FROM pyrepl.database d"
-        " JOIN pyrepl.contract c ON c.id = d.contract_id WHERE d.id = %s",
-        number,
-    )[0]
-    changed = row["fingerprint"] != contract.fingerprint
-    with driver_errors("the course database"), course.transaction():
-        changes = prepare.prepare(course, config, contract, agreed, row["link_role"])
-        course.execute(
-            "UPDATE pyrepl.binding SET fingerprint = %s", (contract.fingerprint,)
-        )
-        if course.execute(
-            "UPDATE pyrepl.binding SET guard = %s WHERE guard <> %s RETURNING guard",
-            (row["guard"], row["guard"]),
-        ).fetchone():
-            changes.append(ObjectChange("guard", "replaced"))
+@dataclass(frozen=True)
+class _Refresh:
+    """Both sides of a refresh, in the transaction that is open on the portal."""
+
+    portal: Connection
+    course: Connection
+    config: Config
+    contract: Contract
+    number: int
+    identity: str
+
+    def run(self, agreed: list[tuple[Any, ...]], *, rebind: bool) -> list[ObjectChange]:
+        row = fetch(
+            self.portal,
+            "SELECT c.fingerprint, d.link_role, d.guard FROM pyrepl.database d"
+            " JOIN pyrepl.contract c ON c.id = d.contract_id WHERE d.id = %s",
+            self.number,
+        )[0]
+        role, mode = row["link_role"], row["guard"]
+        fingerprint = self.contract.fingerprint
+        with driver_errors("the course database"), self.course.transaction():
+            changes = prepare.prepare(
+                self.course, self.config, self.contract, agreed, role
+            )
+            if guard.set_mode(self.course, mode):
+                changes.append(ObjectChange("guard", "replaced"))
+            if rebind:
+                to = Binding(self.identity, self.number, role)
+                changes.append(
+                    bind_again(self.portal, self.course, to, fingerprint, mode)
+                )
+        changes += self._portal()
+        if row["fingerprint"] != fingerprint or rebind:
+            changes.append(ObjectChange(f"contract {self.contract.short}", "replaced"))
+            databases.backfill(self.portal, [self.number])
         if rebind:
-            tag = uuid4()
-            identity = installed.identity(connection)
-            args = (identity, number, row["link_role"], contract.fingerprint, tag)
-            binding.bind(course, *args, row["guard"])
-            # Ids may have been given to others meanwhile: apply is to look closely.
-            course.execute("UPDATE pyrepl.copy SET generation = -1")
-            connection.execute(
-                "DELETE FROM pyrepl.chain WHERE database_id = %s", (number,)
-            )
-            connection.execute(
-                "INSERT INTO pyrepl.chain (database_id, tag) VALUES (%s, %s)",
-                (number, tag),
-            )
-            changes.append(ObjectChange("binding", "replaced"))
-    connection.execute(
-        "UPDATE pyrepl.database SET contract_id = (SELECT id FROM pyrepl.contract"
-        " WHERE fingerprint = %s) WHERE id = %s",
-        (contract.fingerprint, number),
-    )
-    connection.execute(
-        "UPDATE pyrepl.health SET retry_at = NULL WHERE database_id = %s", (number,)
-    )
-    repaired, closed = links.repair_links(connection, number)
-    with driver_errors("the course database"):
-        changes += repaired + links.new_passwords(connection, course, closed)
-    # Also those that all share: the former contract may have been the last of its kind.
-    # By one refresh after the other: two cannot replace a function at once.
-    connection.execute(
-        "SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, REFRESH_LOCK)
-    )
-    changes += objects.apply_portal_objects(connection, config, contract, number)
-    if changed or rebind:
-        changes.append(ObjectChange(f"contract {contract.short}", "replaced"))
-        databases.backfill(connection, [number])
-    if rebind:
-        rows = fetch(course, "SELECT user_id FROM pyrepl.copy WHERE NOT erased")
-        databases.backfill(connection, [number], [row["user_id"] for row in rows])
-    return changes
+            queue_copies(self.portal, self.course, self.number)
+        return changes
+
+    def _portal(self) -> list[ObjectChange]:
+        self.portal.execute(
+            "SELECT pyrepl.set_contract(%s, %s)",
+            (self.number, self.contract.fingerprint),
+        )
+        self.portal.execute("SELECT pyrepl.retry_databases(ARRAY[%s])", (self.number,))
+        repaired, closed = links.repair_links(self.portal, self.number)
+        with driver_errors("the course database"):
+            changes = repaired + links.new_passwords(self.portal, self.course, closed)
+        # Also those that all share: the former contract may have been the last of its
+        # kind. By one refresh after the other: two cannot replace a function at once.
+        self.portal.execute(
+            "SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, REFRESH_LOCK)
+        )
+        return changes + objects.apply_portal_objects(
+            self.portal, self.config, self.contract, self.number
+        )

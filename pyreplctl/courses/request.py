@@ -16,8 +16,22 @@ from pyreplctl.core.validation import mistakes
 
 
 @dataclass(frozen=True)
+class Options:
+    """What `course register` was told; None: as configured."""
+
+    keys: tuple[str, ...] = ()
+    dsn: str | None = None
+    name: str | None = None
+    link: str | None = None
+    backfill: bool = True
+    adopt: bool = False
+    guard: Guard | None = None
+    delivery: Mode | None = None
+
+
+@dataclass(frozen=True)
 class Request:
-    """What `course register` was asked for; None: as configured."""
+    """One course database to register; None: as configured."""
 
     keys: tuple[str, ...]
     dsn: str
@@ -38,17 +52,7 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guard: Guard | None = None
 
 
-def requests(
-    file: Path | None,
-    keys: tuple[str, ...],
-    dsn: str | None,
-    name: str | None,
-    link: str | None,
-    delivery: Mode | None,
-    adopt: bool,
-    backfill: bool,
-    guard: Guard | None = None,
-) -> list[Request]:
+def requests(file: Path | None, options: Options) -> list[Request]:
     """Return what to register; `UsageError` where options do not go together.
 
     A CSV file has the columns name, dsn, link, delivery, guard and courses (keys
@@ -56,43 +60,19 @@ def requests(
     and courses as a list. What a file does not say is as the options have it.
     """
     if file is None:
-        if dsn is None:
+        if options.dsn is None:
             raise UsageError(
                 "no --dsn given",
                 hint="Say how to reach the course database, for example"
                 ' --dsn "host=courses dbname=forum user=postgres".',
             )
-        return [Request(keys, dsn, name, link, backfill, adopt, guard, delivery)]
-    if keys or dsn or name or link:
+        return [Request(**vars(options))]
+    if options.keys or options.dsn or options.name or options.link:
         raise UsageError(
             "--from goes without course keys, --dsn, --name and --link",
             hint="Write these into the file.",
         )
-    found = []
-    for place, row in _rows(file):
-        if wrong := mistakes(_Row, row):
-            raise UsageError(
-                f"{file}, {place}: {'; '.join(wrong)}",
-                hint=f"The keys are {', '.join(_Row.__struct_fields__)}.",
-            )
-        parsed = msgspec.convert(row, _Row)
-        if not parsed.courses:
-            raise UsageError(
-                f"{file}, {place}: courses: no course key",
-                hint="Name at least one course.",
-            )
-        found.append(
-            Request(
-                parsed.courses,
-                parsed.dsn,
-                parsed.name,
-                parsed.link,
-                backfill,
-                adopt,
-                parsed.guard or guard,
-                parsed.delivery or delivery,
-            )
-        )
+    found = [_parsed(file, place, row, options) for place, row in _rows(file)]
     if not found:
         raise UsageError(
             f"{file} names no course database",
@@ -100,6 +80,30 @@ def requests(
             " a TOML file has [[database]] tables with these keys.",
         )
     return found
+
+
+def _parsed(file: Path, place: str, row: dict[str, Any], options: Options) -> Request:
+    if wrong := mistakes(_Row, row):
+        raise UsageError(
+            f"{file}, {place}: {'; '.join(wrong)}",
+            hint=f"The keys are {', '.join(_Row.__struct_fields__)}.",
+        )
+    parsed = msgspec.convert(row, _Row)
+    if not parsed.courses:
+        raise UsageError(
+            f"{file}, {place}: courses: no course key",
+            hint="Name at least one course.",
+        )
+    return Request(
+        parsed.courses,
+        parsed.dsn,
+        parsed.name,
+        parsed.link,
+        options.backfill,
+        options.adopt,
+        parsed.guard or options.guard,
+        parsed.delivery or options.delivery,
+    )
 
 
 def _rows(file: Path) -> list[tuple[str, dict[str, Any]]]:

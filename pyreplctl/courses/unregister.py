@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from psycopg import sql
+
 from pyreplctl.core.databases import delivery_stopped, numbers
-from pyreplctl.core.db import Connection, fetch, value
-from pyreplctl.core.locks import LOCK_CLASS, ROUTER_LOCK, Patience
+from pyreplctl.core.db import Connection, value
+from pyreplctl.core.locks import Patience
 from pyreplctl.courses import links
 from pyreplctl.courses.conninfo import connect_course
-from pyreplctl.install import removal, triggers
-from pyreplctl.schema import link, portal_objects
+from pyreplctl.install import removal, roles, triggers
+from pyreplctl.schema import portal_objects
 from pyreplctl.schema.objects import ObjectChange
+from pyreplctl.schema.roles import link_roles
 
 
 def unregister(
@@ -33,56 +36,43 @@ def unregister(
     changes: list[ObjectChange] = []
     if not forget:
         with connect_course(connection, number, name, dsn) as course:
-            with connection.transaction():
-                connection.execute("SET LOCAL ROLE pyrepl_owner")
-                connection.execute(
-                    "UPDATE pyrepl.database SET state = 'removing' WHERE id = %s",
-                    (number,),
-                )
+            query = "SELECT pyrepl.set_database_state(ARRAY[%s], 'removing')"
+            connection.execute(query, (number,))
             with delivery_stopped(connection, number):
                 if purge:
                     changes.append(ObjectChange(f"{_purge(course)} copies", "dropped"))
-                changes += remove(course, link.roles(role))
+                changes += remove(course, link_roles(role))
     with delivery_stopped(connection, number):
-        # route must not queue for this database any more, nor find a change gone.
-        connection.execute(
-            "SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, ROUTER_LOCK)
-        )
-        made = [f"{kind}_{number}" for kind in ("push", *portal_objects.TRUTHS)]
-        for way in links.ways(connection, number):
-            connection.execute(f"DROP SERVER {way.server} CASCADE".encode())
-            made += [f"push_{way.suffix}"]
-        for function in made:
-            connection.execute(f"DROP FUNCTION IF EXISTS pyrepl.{function}".encode())
-        connection.execute("DELETE FROM pyrepl.object WHERE name = ANY (%s)", (made,))
-        for table in ("outbox", "outbox_mark", "change"):
-            query = f"DELETE FROM pyrepl.{table} WHERE database_id = {number}"
-            connection.execute(query.encode())
-        connection.execute("DELETE FROM pyrepl.database WHERE id = %s", (number,))
-        connection.execute(
-            "UPDATE pyrepl.settings SET immediate ="
-            " EXISTS (SELECT FROM pyrepl.database WHERE delivery = 'immediate')"
-        )
+        _forget(connection, number)
     return [*changes, ObjectChange(f"course database {name}", "dropped")]
+
+
+def _forget(connection: Connection, number: int) -> None:
+    """Take a course database out of the portal: tables, links, functions."""
+    existing = links.existing(connection, number)
+    kinds = ("push", *portal_objects.TRUTHS)
+    functions = [f"{kind}_{number}" for kind in kinds]
+    functions += [f"push_{link.suffix}" for link in existing if link.immediate]
+    query = "SELECT pyrepl.forget_database(%s, %s)"
+    connection.execute(query, (number, functions))
+    roles.become_owner(connection)
+    for link in existing:
+        drop = sql.SQL("DROP SERVER {} CASCADE")
+        connection.execute(drop.format(sql.Identifier(link.server)))
+    for function in functions:
+        drop = sql.SQL("DROP FUNCTION IF EXISTS {}")
+        connection.execute(drop.format(sql.Identifier("pyrepl", function)))
 
 
 def _purge(course: Connection) -> int:
     """Erase all copies, a thousand a transaction; return how many there were."""
-    done = 0
-    while users := [
-        row["user_id"]
-        for row in fetch(
-            course, "SELECT user_id FROM pyrepl.copy WHERE NOT erased LIMIT 1000"
-        )
-    ]:
-        with course.transaction():
-            course.execute("SET LOCAL ROLE pyrepl_owner")
-            course.execute("SELECT pyrepl.erase(%s::bigint[])", (users,))
-        done += len(users)
-    return done
+    erased = 0
+    while some := value(course, "SELECT pyrepl.purge_copies(1000)"):
+        erased += some
+    return erased
 
 
-def remove(course: Connection, roles: Sequence[str]) -> list[ObjectChange]:
-    """Remove every trace from a course database; the copies stay."""
+def remove(course: Connection, logins: Sequence[str]) -> list[ObjectChange]:
+    """Remove every trace from a course database, link roles too; the copies stay."""
     changes = triggers.drop_triggers(course, Patience())
-    return changes + removal.drop_all(course, [*roles, "pyrepl_owner"])
+    return changes + removal.drop_all(course, [*logins, "pyrepl_owner"])

@@ -64,8 +64,8 @@ def named(connection: Connection, ids: Sequence[int]) -> list[DeadLetter]:
     Raises `UsageError` that names all numbers for which there is none.
     """
     found = _by_number(connection, ids)
-    known = {letter.id for letter in found}
-    if unknown := [str(number) for number in ids if number not in known]:
+    there = {letter.id for letter in found}
+    if unknown := [str(number) for number in ids if number not in there]:
         raise UsageError(
             f"no dead letter has the number {', '.join(unknown)}",
             hint='"pyreplctl dead list" shows them; one that was delivered is gone.',
@@ -86,13 +86,8 @@ def retry(connection: Connection, letters: Sequence[DeadLetter]) -> Retried:
     ids = [letter.id for letter in letters]
     chosen = _databases(connection, letters)
     for number in chosen.values():
-        # Under the lock: deliver writes these rows too, from what it has read before.
-        with databases.delivery_stopped(connection, number):
-            connection.execute(
-                "UPDATE pyrepl.retry SET due_at = clock_timestamp(), attempts = 0"
-                " WHERE database_id = %s AND id = ANY (%s)",
-                (number, ids),
-            )
+        query = "SELECT pyrepl.retry_dead_letters(%s, %s::bigint[])"
+        connection.execute(query, (number, ids))
     batches.until_empty(connection, chosen)
     left = {letter.id: letter for letter in _by_number(connection, ids)}
     untried = {letter.database for letter in left.values() if not letter.attempts}
@@ -119,12 +114,8 @@ def discard(connection: Connection, letters: Sequence[DeadLetter]) -> list[DeadL
         )
     gone: set[int] = set()
     for number in _databases(connection, letters).values():
-        with databases.delivery_stopped(connection, number):
-            rows = connection.execute(
-                "DELETE FROM pyrepl.retry WHERE database_id = %s AND id = ANY (%s)"
-                " AND due_at IS NULL RETURNING id",
-                (number, [letter.id for letter in letters]),
-            ).fetchall()
+        query = "SELECT pyrepl.discard_dead_letters(%s, %s::bigint[])"
+        rows = connection.execute(query, (number, [letter.id for letter in letters]))
         gone |= {row[0] for row in rows}
     return [letter for letter in letters if letter.id in gone]
 

@@ -128,16 +128,16 @@ class Worker:
                 self._stopping.wait(RECONNECT)
 
     def _poll(self, connection: Connection) -> None:
-        ticked = looked = 0.0
+        ticked = polled = 0.0
         while not self._stopping.is_set():
             now = time.monotonic()
             if now - ticked > 1:
                 ticked = now
                 connection.execute("SELECT pyrepl.tick('worker', %s)", (self._name,))
             self._mind_deliveries()
-            everywhere = now - looked > POLL.total_seconds()
+            everywhere = now - polled > POLL.total_seconds()
             if everywhere:
-                looked = now
+                polled = now
             routed, due = self._wait_and_route(connection, everywhere=everywhere)
             if not set(due) <= self._names.keys():
                 self._names = {n: name for name, n in numbers(connection, []).items()}

@@ -18,10 +18,10 @@ def require_installed(connection: Connection) -> None:
             hint='Run "pyreplctl install" with the portal\'s --portal DSN first.',
         )
     held = {row[0] for row in connection.execute("SELECT pyrepl.migrations()")}
-    known = set(migrations.names("portal"))
-    if newer := sorted(held - known):
+    shipped = set(migrations.names("portal"))
+    if newer := sorted(held - shipped):
         preflight.refuse_newer("portal", newer)
-    if waiting := sorted(known - held):
+    if waiting := sorted(shipped - held):
         raise NotInstalled(
             f"the portal's installation is older than this program: {waiting[0]} waits",
             hint='Run "pyreplctl install".',

@@ -43,11 +43,11 @@ def unknown(connection: Connection, side: str) -> list[str]:
     """Return applied migrations that this program does not have: it is too old."""
     if value(connection, "SELECT to_regclass('pyrepl._yoyo_migration') IS NULL"):
         return []
-    known = set(names(side))
+    shipped = set(names(side))
     rows = connection.execute(
         "SELECT migration_id FROM pyrepl._yoyo_migration"
     ).fetchall()
-    return sorted(row[0] for row in rows if row[0] not in known)
+    return sorted(row[0] for row in rows if row[0] not in shipped)
 
 
 def apply(connection: Connection, side: str) -> None:

@@ -15,7 +15,6 @@ from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.objects import (
     Object,
     ObjectChange,
-    catalog_query,
     orphans,
     signatures,
     state,
@@ -26,17 +25,21 @@ from pyreplctl.schema.portal_objects import TRUTHS, wanted_objects
 
 def create(connection: Connection, item: Object) -> None:
     """Run the object's SQL and record both hashes, in the open transaction."""
+    _create(connection, item)
+    _record(connection, [item])
+
+
+def _create(connection: Connection, item: Object) -> None:
     try:
         with connection.transaction():
             _run(connection, item)
     except (pg.InvalidFunctionDefinition, pg.InvalidTableDefinition):
         # It returns something else than an earlier version did.
-        drop(connection, item)
+        _drop(connection, item)
         _run(connection, item)
     # One that took something else in an earlier version is still there beside it.
     for function in signatures(connection, item)[1:]:
         connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
-    _record(connection, [item])
 
 
 def _run(connection: Connection, item: Object) -> None:
@@ -46,14 +49,8 @@ def _run(connection: Connection, item: Object) -> None:
 
 
 def _record(connection: Connection, items: list[Object]) -> None:
-    catalog_query(
-        connection,
-        "INSERT INTO pyrepl.object (kind, name, source_hash, catalog_hash)"
-        " SELECT o.kind, o.name, o.source_hash, {catalog_hash} FROM {items}"
-        " ON CONFLICT (kind, name) DO UPDATE"
-        " SET source_hash = excluded.source_hash, catalog_hash = excluded.catalog_hash",
-        items,
-    )
+    fields = [[getattr(i, f) for i in items] for f in ("kind", "name", "source_hash")]
+    connection.execute("SELECT pyrepl.record_objects(%s, %s, %s)", fields)
 
 
 _RIGHTS_OF_OTHERS = {
@@ -80,14 +77,17 @@ def _revoke(connection: Connection, item: Object) -> None:
 
 
 def apply(connection: Connection, items: Iterable[Object]) -> list[ObjectChange]:
-    """Create or replace what is not current; return one change an object."""
+    """Create or replace what is not current; return one change an object.
+
+    What was made is recorded at the end: by a function that may be among it.
+    """
     wanted = list(items)
     changes = []
     made = []
     replaced = anew = False
-    for item, known in zip(wanted, states(connection, wanted), strict=True):
+    for item, before in zip(wanted, states(connection, wanted), strict=True):
         # What stood on an object that was replaced may have gone with it.
-        found = state(connection, item) if replaced else known
+        found = state(connection, item) if replaced else before
         if anew and item.kind == "function" and found == "current":
             # Open sessions have it compiled with a type that is no more.
             found = "outdated"
@@ -97,7 +97,8 @@ def apply(connection: Connection, items: Iterable[Object]) -> list[ObjectChange]
             _run(connection, item)
             made.append(item)
         elif found != "current":
-            create(connection, item)
+            _create(connection, item)
+            made.append(item)
             replaced = True
         anew = anew or (item.kind == "type" and found not in ("current", "missing"))
         action = {"current": "unchanged", "missing": "created"}.get(found, "replaced")
@@ -109,7 +110,13 @@ def apply(connection: Connection, items: Iterable[Object]) -> list[ObjectChange]
 
 
 def drop(connection: Connection, item: Object) -> None:
-    """Drop a recorded function, view or type, and what stands on it."""
+    """Drop a recorded function, view or type, and what stands on it; forget it."""
+    _drop(connection, item)
+    query = "SELECT pyrepl.forget_objects(%s, ARRAY[%s])"
+    connection.execute(query, (item.kind, item.name))
+
+
+def _drop(connection: Connection, item: Object) -> None:
     if item.kind == "function":
         for function in signatures(connection, item):
             connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
@@ -119,10 +126,6 @@ def drop(connection: Connection, item: Object) -> None:
                 sql.SQL(item.kind.upper()), sql.Identifier("pyrepl", item.name)
             )
         )
-    connection.execute(
-        "DELETE FROM pyrepl.object WHERE kind = %s AND name = %s",
-        (item.kind, item.name),
-    )
 
 
 _OF_A_DATABASE = re.compile(rf"(push|{'|'.join(TRUTHS)})_\d+(_immediate)?")

@@ -10,15 +10,13 @@ from pyreplctl import __version__
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, connect, value
 from pyreplctl.core.locks import Patience, install_lock
-from pyreplctl.install import objects as install_objects
 from pyreplctl.install import preflight, roles, triggers
 from pyreplctl.install.migrations import apply_pending
-from pyreplctl.install.objects import apply_portal_objects
+from pyreplctl.install.objects import apply_portal_objects, drop
 from pyreplctl.install.triggers import apply_triggers
-from pyreplctl.schema import contracts, objects
-from pyreplctl.schema import roles as schema_roles
-from pyreplctl.schema.objects import ObjectChange
-from pyreplctl.schema.portal_objects import triggers as wanted_triggers
+from pyreplctl.schema import contracts, portal_objects
+from pyreplctl.schema.objects import ObjectChange, orphans, states
+from pyreplctl.schema.roles import ROLES
 
 
 def install(
@@ -43,12 +41,12 @@ def install_by(
         with connection.transaction():
             changes = _prepare(connection, config)
         patience = patience or Patience()
-        for item in wanted_triggers(config):
+        for item in portal_objects.triggers(config):
             changes.append(apply_triggers(connection, item, patience))
         # Those of a table that is watched no longer would go on writing changes.
-        for item in objects.orphans(connection, wanted_triggers(config), "triggers"):
+        for item in orphans(connection, portal_objects.triggers(config), "triggers"):
             changes += triggers.drop_triggers(connection, patience, item.name)
-            install_objects.drop(connection, item)
+            drop(connection, item)
         return changes
 
 
@@ -62,11 +60,11 @@ def check(dsn: str, config: Config) -> list[ObjectChange]:
         preflight.check_portal(connection, config)
         with connection.transaction(force_rollback=True):
             changes = _prepare(connection, config)
-            wanted = wanted_triggers(config)
-            states = objects.states(connection, wanted)
-            for item, state in zip(wanted, states, strict=True):
+            wanted = portal_objects.triggers(config)
+            found = states(connection, wanted)
+            for item, state in zip(wanted, found, strict=True):
                 changes.append(ObjectChange(str(item), "unchanged", state))
-            for item in objects.orphans(connection, wanted, "triggers"):
+            for item in orphans(connection, wanted, "triggers"):
                 changes.append(ObjectChange(str(item), "dropped", "orphan"))
     return [
         ObjectChange(change.object, change.detail or "missing")
@@ -78,28 +76,28 @@ def check(dsn: str, config: Config) -> list[ObjectChange]:
 def _prepare(connection: Connection, config: Config) -> list[ObjectChange]:
     changes = _roles(connection)
     changes += _schema(connection)
-    changes += roles.repair(
-        connection, "portal", dict.fromkeys(schema_roles.ROLES, False)
-    )
+    changes += roles.repair(connection, "portal", dict.fromkeys(ROLES, False))
     changes += _grants(connection, config)
-    connection.execute("SET LOCAL ROLE pyrepl_owner")
+    roles.become_owner(connection)
     changes += apply_pending(connection, "portal")
-    changes += _settings(connection, config)
     contract = contracts.offered(connection, config)
-    known = value(
+    made = apply_portal_objects(connection, config, contract)
+    # By functions that have just been made.
+    changes += _settings(connection, config)
+    stored = value(
         connection,
         "SELECT count(*) FROM pyrepl.contract WHERE fingerprint = %s",
         contract.fingerprint,
     )
     contracts.store(connection, contract)
-    state = "unchanged" if known else "created"
+    state = "unchanged" if stored else "created"
     changes.append(ObjectChange(f"contract {contract.short}", state))
-    return changes + apply_portal_objects(connection, config, contract)
+    return changes + made
 
 
 def _roles(connection: Connection) -> list[ObjectChange]:
     changes = []
-    for role, comment in schema_roles.ROLES.items():
+    for role, comment in ROLES.items():
         found = value(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", role)
         if not found:
             roles.create_role(connection, role, comment)
@@ -165,20 +163,11 @@ def _grants(connection: Connection, config: Config) -> list[ObjectChange]:
 def _settings(connection: Connection, config: Config) -> list[ObjectChange]:
     same = {"tables": config.tables, "policy": config.policy}
     kept = msgspec.json.encode(same).decode()
-    row = connection.execute(
-        "SELECT version = %s AND configuration = %s::jsonb AND batch = %s"
-        " FROM pyrepl.settings",
-        (__version__, kept, config.delivery.batch),
-    ).fetchone()
-    if row == (True,):
-        return [ObjectChange("settings", "unchanged")]
-    connection.execute(
-        "INSERT INTO pyrepl.settings (version, configuration, batch)"
-        " VALUES (%s, %s, %s) ON CONFLICT (singleton) DO UPDATE"
-        " SET version = excluded.version, configuration = excluded.configuration,"
-        " batch = excluded.batch",
-        (__version__, kept, config.delivery.batch),
+    done = value(
+        connection,
+        "SELECT pyrepl.set_configuration(%s, %s, %s)",
+        __version__,
+        kept,
+        config.delivery.batch,
     )
-    if row is None:
-        return [ObjectChange("settings", "created")]
-    return [ObjectChange("settings", "replaced", "outdated")]
+    return [ObjectChange("settings", done, "outdated" if done == "replaced" else "")]

@@ -29,8 +29,20 @@ def create_role(connection: Connection, role: str, comment: str) -> None:
     connection.execute(
         sql.SQL("COMMENT ON ROLE {} IS {}").format(name, sql.Literal(comment))
     )
-    if not value(connection, "SELECT pg_has_role(%s, 'MEMBER')", role):
-        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
+    # Its functions are called by inheritance. From 16 on, who creates a role and is no
+    # superuser belongs to it too, but may neither inherit its rights nor take it on.
+    if not value(connection, "SELECT pg_has_role(%s, 'USAGE')", role):
+        recent = connection.info.server_version >= 160000
+        options = sql.SQL(" WITH INHERIT TRUE, SET TRUE" if recent else "")
+        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name) + options)
+
+
+def become_owner(connection: Connection) -> None:
+    """Create objects as pyrepl_owner, to the end of the open transaction.
+
+    For objects alone: tables are written by functions, which run as their owner.
+    """
+    connection.execute("SET LOCAL ROLE pyrepl_owner")
 
 
 def grant_table(

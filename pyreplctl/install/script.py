@@ -8,7 +8,7 @@ from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection
 from pyreplctl.install import migrations
 from pyreplctl.schema import contracts, course_objects, guard, portal_objects, roles
-from pyreplctl.schema import link as links
+from pyreplctl.schema.link import Link, link_sql
 from pyreplctl.schema.objects import Object
 
 _LINK_ROLE = "pyrepl_…_1"
@@ -24,7 +24,7 @@ def statements(connection: Connection, config: Config, side: str) -> str:
     if side == "portal":
         before = _portal_roles(config)
         items = portal_objects.planned_objects(connection, config, contract)
-        link = links.link_sql(links.Link(1, _LINK_ROLE), {"host": "…", "dbname": "…"})
+        link = link_sql(Link(1, _LINK_ROLE), {"host": "…", "dbname": "…"})
         items.append(Object("link", "to a course database, here number 1", link))
     else:
         before = _course_roles(connection, config)

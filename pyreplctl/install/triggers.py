@@ -8,22 +8,21 @@ from psycopg import sql
 
 from pyreplctl.core.db import Connection, fetch
 from pyreplctl.core.locks import Patience, under_lock_timeout
-from pyreplctl.install import objects as install_objects
-from pyreplctl.schema import objects
-from pyreplctl.schema.objects import Object, ObjectChange
+from pyreplctl.install.objects import create
+from pyreplctl.schema.objects import Object, ObjectChange, state
 
 
 def apply_triggers(
     connection: Connection, item: Object, patience: Patience
 ) -> ObjectChange:
     """Create or replace the triggers of a table, in a transaction of their own."""
-    if (found := objects.state(connection, item)) == "current":
+    if (found := state(connection, item)) == "current":
         return ObjectChange(str(item), "unchanged")
     under_lock_timeout(
         connection,
         item.name,
         patience,
-        lambda: install_objects.create(connection, item),
+        lambda: create(connection, item),
     )
     if found == "missing":
         return ObjectChange(str(item), "created")

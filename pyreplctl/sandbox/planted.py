@@ -77,7 +77,9 @@ DATA = (
         "INSERT INTO auth_user (id, username, first_name, last_name, email, password,"
         " is_staff, is_active, is_superuser, last_login, date_joined)"
         " VALUES (901, 'ghost', '', '', '', '', false, true, false, now(), now());"
-        " INSERT INTO pyrepl.copy (user_id, generation) VALUES (901, 0)",
+        " SELECT pyrepl.adopt('{901}', '{0}', '{true}', ARRAY("
+        "SELECT json_populate_record(NULL::pyrepl.user_row, to_json(u))"
+        " FROM auth_user u WHERE u.id = 901))",
         (f"user 901 extra {USER}",),
     ),
     Plant(
@@ -127,7 +129,7 @@ STRUCTURE = (
     Damage(
         "an older function",
         "portal",
-        "UPDATE pyrepl.object SET source_hash = '' WHERE name = 'members'",
+        "SELECT pyrepl.record_objects('{function}', '{members}', '{\"\"}')",
         "function members outdated",
     ),
     Damage(

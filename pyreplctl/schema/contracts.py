@@ -169,35 +169,18 @@ def _chosen(name: str, held: dict[str, Column], table: str) -> Column:
 
 def store(connection: Connection, contract: Contract) -> int:
     """Write a contract to the portal if it is new; return its number."""
-    number: int | None = value(
-        connection,
-        "SELECT id FROM pyrepl.contract WHERE fingerprint = %s",
-        contract.fingerprint,
-    )
-    if number is not None:
-        return number
-    number = value(
-        connection,
-        "INSERT INTO pyrepl.contract (fingerprint) VALUES (%s) RETURNING id",
-        contract.fingerprint,
-    )
-    assert number is not None
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO pyrepl.contract_column (contract_id, part, position,"
-            " table_name, column_name, type_name) VALUES (%s, %s, %s, %s, %s, %s)",
-            [(number, *row) for row in rows_of(contract)],
-        )
-    return number
-
-
-def rows_of(contract: Contract) -> list[tuple[str, int, str, str, str]]:
-    """Return (part, position, table, column, type) for each column."""
-    return [
-        (part, position, table, column.name, column.type)
+    rows = [
+        (part, table, column.name, column.type)
         for part, table in zip(PARTS, contract.tables, strict=True)
-        for position, column in enumerate(contract.part(part), 1)
+        for column in contract.part(part)
     ]
+    number: int = value(
+        connection,
+        "SELECT pyrepl.store_contract(%s, %s, %s, %s, %s)",
+        contract.fingerprint,
+        *map(list, zip(*rows, strict=True)),
+    )
+    return number
 
 
 def stored(connection: Connection, number: int) -> Contract:

@@ -10,9 +10,9 @@ from psycopg import sql
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch
 from pyreplctl.schema import contracts, guard
-from pyreplctl.schema import slots as fragments
 from pyreplctl.schema.contracts import PARTS, Contract
 from pyreplctl.schema.objects import Object
+from pyreplctl.schema.slots import course_slots, row_type
 from pyreplctl.schema.sql_files import render, texts
 
 
@@ -23,12 +23,12 @@ def wanted_objects(
 
     `server` is the version of its server: 180001.
     """
-    slots = fragments.course_slots(config, contract, server)
+    slots = course_slots(config, contract, server)
     slots |= {"link_role": sql.Identifier(role), "blank": blank}
     wanted = []
     for part in PARTS:
         name = f"{part}_row"
-        wanted.append(Object("type", name, fragments.row_type(part, contract, name)))
+        wanted.append(Object("type", name, row_type(part, contract, name)))
     for folder in ("functions/both", "functions/course"):
         wanted += [
             Object("function", name, render(text, slots))

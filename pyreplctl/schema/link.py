@@ -1,15 +1,14 @@
-"""The portal's way to a course database: server options, link role and password."""
+"""The portal's link to a course database: server options, link role and password."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from psycopg import sql
 
-from pyreplctl.schema import roles as rights
+from pyreplctl.schema.foreign_tables import PUSHED, VERIFIED
 from pyreplctl.schema.roles import IMMEDIATE
 from pyreplctl.schema.sql_files import Slots, render, texts
 
@@ -36,12 +35,6 @@ _HURRIED = {
 }
 
 
-def role_name(identity: str, number: int) -> str:
-    """Return the link role's name, made so that portals can share a cluster."""
-    fingerprint = hashlib.sha256(identity.encode()).hexdigest()[:8]
-    return f"pyrepl_{fingerprint}_{number}"
-
-
 @dataclass(frozen=True)
 class Link:
     """A link to a course database: that of deliver, or that of immediate delivery."""
@@ -61,71 +54,63 @@ class Link:
         return f"pyrepl_{self.suffix}"
 
 
-def roles(role: str) -> list[str]:
-    """Return the roles of both links of a course database, given the link role."""
-    return rights.link_roles(role)
-
-
 def immediate_role(role: str) -> str:
     """Return the name of the role of immediate delivery, given the link role's."""
     return f"{role}{IMMEDIATE}"
 
 
-def link_sql(way: Link, link: dict[str, str]) -> str:
+def link_sql(link: Link, options: dict[str, str]) -> str:
     """Return the SQL that links the portal to a course database, without password."""
-    options = _defaults(way) | link
     listed = sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(name), sql.Literal(text))
-        for name, text in options.items()
+        for name, text in (_defaults(link) | options).items()
     )
     slots: Slots = {
-        "server": sql.Identifier(way.server),
+        "server": sql.Identifier(link.server),
         "options": listed,
-        "link_role": sql.Literal(way.role),
+        "link_role": sql.Literal(link.role),
     }
-    slots |= {
-        name: sql.Identifier(f"{name}_{way.suffix}")
-        for name in ("inbox", "unsettled", "digest", "account", "structure")
-    }
-    found = texts("links")
-    names = ["link"] if way.immediate else ["link", "verification", "structure"]
-    return "\n".join(render(found[name], slots) for name in names)
+    tables = [statement for _, statement in foreign_tables(link).values()]
+    return "\n".join([render(texts("links")["link"], slots), *tables])
 
 
-def _defaults(way: Link) -> dict[str, str]:
-    named = {"application_name": f"pyreplctl link {way.suffix}"}
-    return _DEFAULTS | named | (_HURRIED if way.immediate else {})
+def _defaults(link: Link) -> dict[str, str]:
+    named = {"application_name": f"pyreplctl link {link.suffix}"}
+    return _DEFAULTS | named | (_HURRIED if link.immediate else {})
 
 
-_FOREIGN_TABLE = re.compile(
-    r"CREATE FOREIGN TABLE pyrepl\.\"(\w+)\" \(\n(.*?)\n\) SERVER \"(\w+)\""
-    r" OPTIONS \(schema_name '(\w+)', table_name '(\w+)'\);\nCOMMENT [^;]*;",
-    re.DOTALL,
-)
-
-
-def foreign_tables(way: Link) -> dict[str, tuple[str, str]]:
+def foreign_tables(link: Link) -> dict[str, tuple[str, str]]:
     """Return the foreign tables of a link: how the catalog has each, and its SQL."""
+    chosen = PUSHED if link.immediate else PUSHED + VERIFIED
     found = {}
-    for match in _FOREIGN_TABLE.finditer(link_sql(way, {})):
-        name, columns, server, schema, table = match.groups()
-        listed = [column.strip().rstrip(",") for column in columns.splitlines()]
-        held = [server, f"{{schema_name={schema},table_name={table}}}", *listed]
-        found[name] = ("\n".join(held), match[0])
+    for table in chosen:
+        name = f"{table.view}_{link.suffix}"
+        options = f"{{schema_name=pyrepl,table_name={table.view}}}"
+        slots: Slots = {
+            "name": sql.Identifier(name),
+            "server": sql.Identifier(link.server),
+            "view": sql.Literal(table.view),
+            "columns": sql.SQL(",\n    ").join(map(sql.SQL, table.columns)),
+            "comment": sql.Literal(table.comment),
+        }
+        found[name] = (
+            "\n".join([link.server, options, *table.columns]),
+            render(texts("links")["foreign_table"], slots),
+        )
     return found
 
 
 _SETTING = re.compile(r"-c (\w+)=(\S+)")
 
 
-def lost_options(way: Link, held: Mapping[str, str]) -> dict[str, str]:
+def lost_options(link: Link, held: Mapping[str, str]) -> dict[str, str]:
     """Return the options that a server of ours has lost, as they should be.
 
     Another host, or another time-out than ours, is the administrator's business; none
     is not: a course that hangs would hang the portal.
     """
     lost = {}
-    for name, wanted in _defaults(way).items():
+    for name, wanted in _defaults(link).items():
         if name == "options":
             given = dict(_SETTING.findall(held.get(name, "")))
             settings = dict(_SETTING.findall(wanted))
@@ -148,7 +133,7 @@ def _is_zero(text: str) -> bool:
     return re.fullmatch(r"0+\s*[a-z]*", text) is not None
 
 
-def options_sql(way: Link, held: Mapping[str, str], lost: Mapping[str, str]) -> str:
+def options_sql(link: Link, held: Mapping[str, str], lost: Mapping[str, str]) -> str:
     """Return the statement that gives a server its lost options back."""
     listed = sql.SQL(", ").join(
         sql.SQL("{} {} {}").format(
@@ -159,4 +144,4 @@ def options_sql(way: Link, held: Mapping[str, str], lost: Mapping[str, str]) -> 
         for name, text in lost.items()
     )
     statement = sql.SQL("ALTER SERVER {} OPTIONS ({})")
-    return statement.format(sql.Identifier(way.server), listed).as_string()
+    return statement.format(sql.Identifier(link.server), listed).as_string()

@@ -9,9 +9,9 @@ from psycopg import sql
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.schema import contracts
-from pyreplctl.schema import slots as fragments
 from pyreplctl.schema.contracts import PARTS, Contract
 from pyreplctl.schema.objects import Object
+from pyreplctl.schema.slots import database_slots, portal_slots, row_type
 from pyreplctl.schema.sql_files import Slots, render, texts
 
 # What verify has for each database.
@@ -85,13 +85,13 @@ def _own_objects(
     held: dict[str, set[str]],
 ) -> list[Object]:
     compared = [contract, *(_only(old, held) for old in used)]
-    slots = fragments.portal_slots(config, compared)
+    slots = portal_slots(config, compared)
     wanted = []
     by_fingerprint = {c.fingerprint: c for c in [contract, *used]}
     for each in by_fingerprint.values():
         for part in PARTS:
             name = f"{part}_row_{each.short}"
-            source = fragments.row_type(part, each, name)
+            source = row_type(part, each, name)
             wanted.append(Object("type", name, source))
     for folder in ("functions/both", "functions/portal"):
         wanted += [
@@ -116,7 +116,7 @@ def database_objects(
 ) -> list[Object]:
     """Return what the portal has for one course database alone."""
     server = connection.info.server_version
-    slots = fragments.database_slots(config, contract, number, server)
+    slots = database_slots(config, contract, number, server)
     found = texts("functions/portal")
     wanted = [
         Object("function", f"push_{number}", render(found["push"], slots)),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# The functions that register, pause, queue and give up are granted to nobody: members
+# of pyrepl_owner inherit them, so a role that may install needs no other right. A role
+# of their own would have to be created by a later install, which may not create any;
+# who wants one grants it the functions.
 ROLES = {
     "pyrepl_owner": "owns everything in schema pyrepl",
     "pyrepl_worker": "may run the functions of the clock, and read nothing",

@@ -46,8 +46,8 @@ def _way(column: Column, server: int) -> str:
 
 def _hash(column: Column, seed: sql.Composable, server: int) -> sql.Composed:
     """Return the hash of a column's image; 0 where it is NULL."""
-    way = sql.SQL(_way(column, server)).format(_own(column), seed)
-    return sql.SQL("coalesce({}, 0)").format(way)
+    hashed = sql.SQL(_way(column, server)).format(_own(column), seed)
+    return sql.SQL("coalesce({}, 0)").format(hashed)
 
 
 def digest(

@@ -49,8 +49,8 @@ def plan(
 
 def require_rights(dsn: str) -> None:
     """Raise `DatabaseError` unless this role may repair: one that may look may not."""
-    with connect(dsn, "the portal") as connection, connection.transaction():
-        connection.execute("SET LOCAL ROLE pyrepl_owner")
+    with connect(dsn, "the portal") as connection:
+        databases.backfill(connection, [], [])
 
 
 def repair(dsn: str, plans: list[Plan]) -> dict[str, list[str]]:
@@ -63,7 +63,6 @@ def repair(dsn: str, plans: list[Plan]) -> dict[str, list[str]]:
         for each in plans:
             users = each.everybody
             with connection.transaction():
-                connection.execute("SET LOCAL ROLE pyrepl_owner")
                 for start in range(0, len(users), _AT_ONCE):
                     some = users[start : start + _AT_ONCE]
                     databases.backfill(connection, [chosen[each.name]], some)

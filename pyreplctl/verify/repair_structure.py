@@ -107,6 +107,7 @@ def _database(
     if "link" in steps:
         changes += roles.repair(connection, "portal", {})
         with databases.delivery_stopped(connection, number):
+            roles.become_owner(connection)
             repaired, closed = links.repair_links(connection, number)
         changes += repaired
         # What is at the portal is repaired even where the course cannot be entered.
@@ -127,7 +128,7 @@ def _run(connection: Connection, remedies: list[Remedy]) -> list[ObjectChange]:
     statements = [remedy.statement for remedy in remedies if remedy.step == "sql"]
     for statement in statements:
         with connection.transaction():
-            connection.execute("SET LOCAL ROLE pyrepl_owner")
+            roles.become_owner(connection)
             connection.execute("SET LOCAL lock_timeout = '2s'")
             connection.execute(statement.encode())
     return [ObjectChange(statement, "replaced") for statement in statements]

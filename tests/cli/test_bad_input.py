@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.errors import DatabaseError
-from pyreplctl.courses import register, unregister
+from pyreplctl.courses import first_registration, unregister
 from pyreplctl.install.portal import install
 from pyreplctl.sandbox.embedded import Cluster
 from pyreplctl.schema.objects import ObjectChange
@@ -616,7 +616,7 @@ def test_a_registration_that_fails_late_takes_everything_back(
 ) -> None:
     course = platform.new_course("forum")
     with untouched(platform.dsn, course), monkeypatch.context() as patch:
-        patch.setattr(register, step, fail)
+        patch.setattr(first_registration, step, fail)
         complained(cli("course", "register", TOY, "--dsn", course), 1, "injected")
     assert cli("course", "register", TOY, "--dsn", course).code == 0
 
@@ -628,7 +628,7 @@ def test_a_registration_killed_half_way_can_be_run_again(
     others = link_roles(course)
     with monkeypatch.context() as patch:
         # Nothing is taken back by a process that was killed.
-        patch.setattr(register, "trial_push", fail)
+        patch.setattr(first_registration, "trial_push", fail)
         patch.setattr(unregister, "remove", leave_all)
         assert cli("course", "register", TOY, "--dsn", course).code == 1
     left = link_roles(course) - others

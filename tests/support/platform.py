@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 from pyreplctl.core import databases
 from pyreplctl.core.config import USER_COLUMNS, Config, Guard, Mode
 from pyreplctl.courses import register as registration
-from pyreplctl.courses.register import Registered
+from pyreplctl.courses.registered import Registered
 from pyreplctl.courses.request import Request
 from pyreplctl.delivery import batches
 from pyreplctl.verify import data

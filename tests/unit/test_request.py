@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 
 from pyreplctl.core.errors import UsageError
-from pyreplctl.courses.request import Request, requests
+from pyreplctl.courses.request import Options, Request, requests
 
 
 def many(folder: Path, name: str, text: str | bytes) -> list[Request]:
     file = folder / name
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return requests(file, (), None, None, None, None, False, True)
+    return requests(file, Options())
 
 
 def test_options_make_one_request() -> None:
-    made = requests(None, ("a",), "dbname=x", "forum", "host=y", "queued", True, False)
+    options = Options(
+        ("a",), "dbname=x", "forum", "host=y", False, True, delivery="queued"
+    )
+    made = requests(None, options)
     wanted = Request(("a",), "dbname=x", "forum", "host=y", False, True)
     assert made == [replace(wanted, delivery="queued")]
 
@@ -86,11 +89,11 @@ def test_a_wrong_file_is_told_where_it_is_wrong(
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read"):
-        requests(tmp_path / "no", (), None, None, None, None, False, True)
+        requests(tmp_path / "no", Options())
 
 
 def test_options_that_do_not_go_together(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--from goes without"):
-        requests(tmp_path, ("a",), None, None, None, None, False, True)
+        requests(tmp_path, Options(("a",)))
     with pytest.raises(UsageError, match="no --dsn"):
-        requests(None, ("a",), None, None, None, None, False, True)
+        requests(None, Options(("a",)))

@@ -5,6 +5,7 @@
 CREATE OR REPLACE FUNCTION pyrepl.accounts_in_the_way(p_database integer)
 RETURNS TABLE (user_id bigint, username text, same boolean)
 LANGUAGE plpgsql
+SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $accounts_in_the_way$

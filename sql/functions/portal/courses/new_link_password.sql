@@ -4,6 +4,7 @@
 CREATE OR REPLACE FUNCTION pyrepl.new_link_password(p_server name)
 RETURNS text
 LANGUAGE plpgsql
+SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $new_link_password$
 DECLARE
