@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
 
 .PHONY: help venv lint test expected demo replay chaos model verify-load bench bench-peers bench-verify
-.PHONY: matrix release-list release-fixture clean
+.PHONY: references matrix release-list release-fixture clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,6 +34,9 @@ lint: $(STAMP) ## check style, types and the layers
 
 test: $(STAMP) ## run the tests on embedded servers (ARGS= for pytest, JOBS= at once)
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+references: $(STAMP) ## write docs/reference from the program and the catalog
+	PYREPLCTL_WRITE_REFERENCES=1 $(BIN)/python -m pytest -q -p no:xdist tests/cli/test_reference.py
 
 expected: $(STAMP) ## write sql/expected/ again, after a new migration
 	$(BIN)/python -m tests.support.tables

@@ -37,7 +37,7 @@ NAME = click.argument("name", metavar="NAME", help="The course database's name."
 DSN = click.option(
     "--dsn",
     metavar="DSN",
-    help="The administrator's way in, if not the one kept at registration.",
+    help="The admin connection, if not the one kept at registration.",
 )
 NAMES = click.argument(
     "names", nargs=-1, metavar="[NAME]...", help="Names of course databases."
@@ -173,7 +173,7 @@ def _on_each(
 @click.option(
     "--rebind",
     is_flag=True,
-    help="Bind it to this portal anew, deliver all members again and verify:"
+    help="Bind it to this portal again, deliver all members and verify:"
     " after a restore, a move, or a failover with loss.",
 )
 def refresh(
@@ -237,7 +237,7 @@ def _verified(config: Config, name: str) -> str:
     [found] = verification.verify(SETTINGS.dsn(config), config, [name])
     if not found.ok:
         raise NotDelivered(
-            f"bound anew, but {found.error or 'the database still differs'}",
+            f"bound again, but {found.error or 'the database still differs'}",
             hint=f'"pyreplctl verify {name}" shows it, and --repair ends it.',
         )
     return f"{count(found.users, 'user')} verified"
@@ -266,7 +266,7 @@ def pause(names: tuple[str, ...], every: bool) -> None:
 def resume(names: tuple[str, ...], every: bool) -> None:
     """Deliver again to paused course databases.
 
-    And at once where one is backing off after a failure.
+    Also tries at once one that is backing off after a failure.
     """
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
@@ -287,8 +287,8 @@ def rotate_password(
 ) -> int:
     """Give link roles new passwords.
 
-    Generated, set at the course and in the portal's user mapping, and never shown. Exit
-    code 1 if one could not be changed; the others are.
+    Generated, set on the course database and in the portal's user mapping, and never
+    shown. Exit code 1 if one could not be changed; the others are.
     """
     with connect(SETTINGS.dsn(SETTINGS.config()), "the portal") as connection:
         chosen = _chosen(connection, names, every)
@@ -304,7 +304,7 @@ def rotate_password(
 @click.option(
     "--forget",
     is_flag=True,
-    help="Do not ask the course database: it is gone for good.",
+    help="Do not connect to the course database: it is gone for good.",
 )
 def unregister(name: str, dsn: str | None, purge: bool, forget: bool) -> None:
     """End replication to a course database.

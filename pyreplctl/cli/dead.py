@@ -109,7 +109,7 @@ def retry(numbers: tuple[int, ...], every: bool) -> int:
 @NUMBERS
 @ALL
 def discard(numbers: tuple[int, ...], every: bool) -> None:
-    """Give dead letters up.
+    """Give up dead letters.
 
     The dossiers are not delivered. Verify shows their users as drift until the next
     change of theirs; "pyreplctl backfill --users" queues them again.

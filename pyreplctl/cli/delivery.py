@@ -55,7 +55,7 @@ def _ids(text: str | None) -> list[int] | None:
         found = []
     if not found or not all(-(2**63) <= number < 2**63 for number in found):
         raise UsageError(
-            f"--users {text!r} is no list of user ids",
+            f"--users {text!r} is not a list of user ids",
             hint='Write for example "--users 17,42".',
         )
     return found
@@ -117,7 +117,9 @@ def run(jobs: int) -> None:
 
 @click.command()
 @NAMES
-@click.option("--user", type=int, metavar="ID", help="Wait for this user's only.")
+@click.option(
+    "--user", type=int, metavar="ID", help="Wait for the dossiers of this user only."
+)
 @click.option(
     "--timeout",
     default="30s",

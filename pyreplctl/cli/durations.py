@@ -17,6 +17,7 @@ def seconds(text: str) -> float:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text)
     if not match or match[2] not in units:
         raise UsageError(
-            f"{text!r} is no length of time", hint='Write for example "2s" or "500ms".'
+            f"{text!r} is not a length of time",
+            hint='Write for example "2s" or "500ms".',
         )
     return float(match[1]) * units[match[2]]

@@ -154,7 +154,7 @@ def show_sql(side: str) -> None:
     config = SETTINGS.config()
     if side not in ("portal", "course"):
         raise UsageError(
-            f"{side!r} is no side of the installation",
+            f"{side!r} is not a side of the installation",
             hint='Use "pyreplctl sql portal" or "pyreplctl sql course".',
         )
     with connect(SETTINGS.dsn(config), "the portal") as connection:

@@ -78,10 +78,10 @@ class _Commands(click.Group):
 @click.option(
     "--no-color",
     is_flag=True,
-    help="No colours; nor are there with $NO_COLOR, or away from a terminal.",
+    help="No colours, as with $NO_COLOR and where stdout is no terminal.",
 )
 @click.version_option(
-    __version__, message="%(prog)s %(version)s", help="Print the version and end."
+    __version__, message="%(prog)s %(version)s", help="Print the version and exit."
 )
 def application(
     portal: str | None,

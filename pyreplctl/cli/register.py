@@ -29,8 +29,8 @@ GUARD_MODE = click.option(
     "--guard",
     type=click.Choice(get_args(Guard)),
     metavar="MODE",
-    help="What the guard at the course does about edits of copies: reject (unless"
-    " configured otherwise), warn or off.",
+    help="What the guard on the course database does about edits of copies: reject"
+    " (unless configured otherwise), warn or off.",
 )
 
 
@@ -44,7 +44,7 @@ GUARD_MODE = click.option(
 @click.option(
     "--dsn",
     metavar="DSN",
-    help="The administrator's way into the course database. Kept without its password.",
+    help="The admin connection to the course database. Kept without its password.",
 )
 @click.option(
     "--name",
@@ -144,8 +144,8 @@ def _tell(done: Registered) -> None:
         talk(f"{done.name}: local account in the way: {account}", "yellow")
     if done.sequences:
         talk(
-            f"{done.name}: ids of accounts made at the course may meet the portal's."
-            " If it makes any, run there:\n  " + "\n  ".join(done.sequences),
+            f"{done.name}: ids of accounts made on the course database may meet the"
+            " portal's. If it makes any, run there:\n  " + "\n  ".join(done.sequences),
             "yellow",
         )
     for key in done.nobody:

@@ -19,10 +19,10 @@ from pyreplctl.install import installed
 @click.command("status")
 @click.option("--watch", is_flag=True, help="Show it again every second, until Ctrl-C.")
 def show_status(watch: bool) -> int:
-    """Show how each course database does.
+    """Show how each course database is doing.
 
-    What somebody must do is said below, and makes the exit code 3: nothing serves what
-    waits, a dead letter, a database that refuses or waits for a contract.
+    What somebody must do is listed below, and makes the exit code 3: nothing serves
+    what waits, a dead letter, a database that refuses or waits for a contract.
     """
     from rich.console import Console
 

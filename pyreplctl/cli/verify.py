@@ -37,8 +37,8 @@ NAMES = click.argument(
 @click.option(
     "--repair",
     is_flag=True,
-    help="Make objects again that are not current, deliver users that differ"
-    " again; then look again.",
+    help="Recreate objects that are not current, deliver again the users that"
+    " differ, then look again.",
 )
 @click.option("--dry-run", is_flag=True, help="With --repair: print the plan only.")
 @click.option(
@@ -51,20 +51,19 @@ NAMES = click.argument(
     "--max-users",
     type=click.IntRange(min=1),
     metavar="N",
-    help="With --repair: so many users of each database at most.",
+    help="With --repair: at most so many users of each database.",
 )
 @click.option(
     "--max-examples",
     type=click.IntRange(min=0),
     default=20,
     metavar="N",
-    help="Differences to list for each database.",
+    help="How many differences to list for each database.",
 )
 @click.option(
     "--show-values",
     is_flag=True,
-    help="Show the values that differ, by the administrators' ways in;"
-    " passwords never.",
+    help="Show the values that differ, by the admin connections; passwords never.",
 )
 @click.option(
     "--target",
@@ -76,19 +75,19 @@ NAMES = click.argument(
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on where a verification was interrupted, if one was.",
+    help="Continue a verification that was interrupted, if one was.",
 )
 @click.option(
     "--html",
     type=Path,
     metavar="FILE",
-    help="Write a page to look at, too.",
+    help="Also write an HTML page, with the history.",
 )
 @click.option(
     "--junit",
     type=Path,
     metavar="FILE",
-    help="Write JUnit XML, too, for pipelines.",
+    help="Also write JUnit XML, for pipelines.",
 )
 @click.option(
     "--history",
@@ -99,8 +98,8 @@ NAMES = click.argument(
 @click.option(
     "--self-test",
     is_flag=True,
-    help="Plant differences of every kind on servers made for it and gone"
-    " afterwards, and see that all are found and nothing else is.",
+    help="Start servers, plant differences of every kind there, and check that all"
+    " are found and nothing else is.",
 )
 def verify(**given: Any) -> int:
     """Verify portal and course databases: their structure, and their data.

@@ -76,7 +76,7 @@ class VerifyOptions:
             raise UsageError(
                 "--only, --max-users, --resume and --show-values are about rows, at"
                 " which --structure alone does not look",
-                hint="Add --data, or leave --structure out.",
+                hint="Add --data, or omit --structure.",
             )
         _target(self.target)
         for file in self.files:

@@ -14,7 +14,7 @@ from pyreplctl.core.errors import UsageError
 from pyreplctl.core.validation import Name, mistakes
 
 DEFAULT_FILE = Path("pyreplctl.toml")
-_MEND = '"pyreplctl init FILE" writes an example with every key explained.'
+_HINT = '"pyreplctl init FILE" writes an example with every key explained.'
 
 # USER_FIELDS_TO_COPY of the platform's student/models.py of 2012.
 USER_COLUMNS = (
@@ -136,9 +136,9 @@ def load(path: Path | None = None) -> Config:
             hint='"pyreplctl init" writes one with every key explained.',
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no TOML: {error}", hint=_MEND) from error
+        raise UsageError(f"{path} is not valid TOML: {error}", hint=_HINT) from error
     if wrong := mistakes(Config, given):
-        raise UsageError(f"{path}: {'; '.join(wrong)}", hint=_MEND)
+        raise UsageError(f"{path}: {'; '.join(wrong)}", hint=_HINT)
     return msgspec.convert(given, Config)
 
 

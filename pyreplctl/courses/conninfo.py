@@ -13,16 +13,16 @@ from pyreplctl.core.errors import UsageError
 def connect_course(
     connection: Connection, number: int, name: str, dsn: str | None
 ) -> Iterator[Connection]:
-    """Connect to a course database by a new way in, or by the one that was kept."""
+    """Connect to a course database as its administrator: as given, or as kept."""
     hint = None
     if dsn is None:
-        hint = "This way in was kept at registration; --dsn gives another."
+        hint = "This admin connection was kept at registration; --dsn gives another."
     with connect(administrator(connection, number, dsn), name, hint) as course:
         yield course
 
 
 def administrator(connection: Connection, number: int, dsn: str | None) -> str:
-    """Return the administrator's way in: a new one given, or the one that was kept."""
+    """Return the admin connection: a new one given, or the one that was kept."""
     if dsn is not None:
         parameters(dsn)
         return dsn

@@ -247,7 +247,7 @@ def test_an_installation_newer_than_the_program(cli: Cli, platform: Platform) ->
         ),
         ("[delivery]\nbatch = 0\n", ("delivery.batch", "expected int >= 1")),
         ('[tables.user]\nname = "auth_user"\n', ("tables.user.name", "schema.table")),
-        ("[tables.user\n", ("pyreplctl.toml is no TOML", "line 1")),
+        ("[tables.user\n", ("pyreplctl.toml is not valid TOML", "line 1")),
     ],
 )
 def test_a_wrong_configuration(

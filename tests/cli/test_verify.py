@@ -218,7 +218,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     (("--repair", "--max-users", "0"), "0 is not in the range x>=1"),
     (("--max-examples", "-1"), "-1 is not in the range x>=0"),
     (("--target", "0"), "no statement takes so little"),
-    (("--target", "soon"), "'soon' is no length of time"),
+    (("--target", "soon"), "'soon' is not a length of time"),
     (("--history", "--repair"), "--history looks at nothing, so not with --repair"),
     (("--history", "--html", "x.html"), "not with --html or --junit"),
     (("--self-test", "forum"), "on servers of its own"),

@@ -71,7 +71,7 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
 def test_what_is_no_toml(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "p.toml"
     file.write_bytes(content)
-    with pytest.raises(UsageError, match="is no TOML"):
+    with pytest.raises(UsageError, match="is not valid TOML"):
         load(file)
 
 
