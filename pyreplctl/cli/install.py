@@ -14,6 +14,7 @@ from pyreplctl.core import locks
 from pyreplctl.core.config import DEFAULT_FILE, EXAMPLE
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import Error, UsageError
+from pyreplctl.core.names import literal
 from pyreplctl.courses import unregister
 from pyreplctl.delivery import pg_cron
 from pyreplctl.install import installed, portal, removal, script
@@ -122,7 +123,7 @@ def _unschedule(connection: Connection, dsn: str) -> list[ObjectChange]:
         complain(
             f"pg_cron could not be asked whether it serves this portal: {error}",
             "In its database, as a superuser: SELECT cron.unschedule(jobid) FROM"
-            f" cron.job WHERE jobname = '{pg_cron.job_name(connection)}';",
+            f" cron.job WHERE jobname = {literal(pg_cron.job_name(connection))};",
         )
         return []
 

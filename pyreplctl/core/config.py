@@ -11,6 +11,7 @@ import msgspec
 from psycopg import sql
 
 from pyreplctl.core.errors import UsageError
+from pyreplctl.core.names import identifier
 from pyreplctl.core.validation import Name, mistakes
 
 DEFAULT_FILE = Path("pyreplctl.toml")
@@ -52,7 +53,7 @@ class _Table(_Keys, frozen=True):
     @property
     def identifier(self) -> sql.Identifier:
         """The table as schema and name."""
-        return sql.Identifier(*self.name.split("."))
+        return identifier(self.name)
 
 
 class UserTable(_Table, frozen=True):

@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow, class_row, dict_row
 
+from pyreplctl.core import session
 from pyreplctl.core.errors import ConnectionFailed, DatabaseError, UsageError
 
 T = TypeVar("T")
@@ -59,6 +60,8 @@ def connect(
             application_name=given.get("application_name", "pyreplctl"),
             connect_timeout=given.get("connect_timeout", "10"),
         )
+        with closed_on_error(connection):
+            session.pin(connection)
     except psycopg.Error as error:
         raise ConnectionFailed(
             f"cannot connect to {what} ({without_secrets(dsn)}): {_one_line(error)}",
@@ -68,6 +71,16 @@ def connect(
         ) from error
     with connection, driver_errors(what):
         yield connection
+
+
+@contextmanager
+def closed_on_error(connection: Connection) -> Iterator[None]:
+    """Close a connection where the block fails."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 @contextmanager
@@ -109,6 +122,15 @@ def what_it_says(error: psycopg.Error) -> str:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def execute_one(connection: Connection, statement: str | sql.Composed) -> None:
+    """Execute one statement; text that holds more of them is a syntax error.
+
+    By the extended protocol, which takes no second one: nothing can ride along.
+    """
+    query = statement.encode() if isinstance(statement, str) else statement
+    connection.execute(query, binary=True)
 
 
 def fetch(

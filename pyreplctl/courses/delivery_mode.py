@@ -10,7 +10,6 @@ from pyreplctl.core import databases
 from pyreplctl.core.config import Config, Mode
 from pyreplctl.core.db import (
     Connection,
-    connect,
     driver_errors,
     fetch,
     parameters,
@@ -57,7 +56,7 @@ def set_delivery(
             _switch(connection, number, mode)
         return [ObjectChange("delivery", "replaced", mode)]
     check_portal(connection)
-    with connect(conninfo.administrator(connection, number, dsn), name) as course:
+    with conninfo.connect_course(connection, number, name, dsn) as course:
         held = binding.binding(course)
         binding.check_bound(held, installed.identity(connection), number, name)
         with databases.delivery_stopped(connection, number):

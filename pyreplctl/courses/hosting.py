@@ -11,6 +11,7 @@ from pyreplctl.core.db import (
     value,
 )
 from pyreplctl.core.errors import UsageError
+from pyreplctl.core.names import pasted
 
 
 def remove_course(connection: Connection, name: str, key: str) -> None:
@@ -29,7 +30,7 @@ def remove_course(connection: Connection, name: str, key: str) -> None:
         if done is None:
             raise UsageError(
                 f"{name} does not host {key}",
-                hint=f'"pyreplctl course show {name}" lists its courses.',
+                hint=f'"pyreplctl course show {pasted(name)}" lists its courses.',
             )
         backfill_courses(connection, number, [key])
         connection.execute("SELECT pyrepl.lock_hosting()")
@@ -51,7 +52,7 @@ def refuse_hosted_elsewhere(
             raise UsageError(
                 f"course {row['course']} is already hosted by {row['name']}",
                 hint="To move it, run: pyreplctl course set"
-                f" {row['name']} --remove-course '{row['course']}'",
+                f" {pasted(row['name'])} --remove-course {pasted(row['course'])}",
             )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from pyreplctl.core.databases import delivery_stopped, numbers
-from pyreplctl.core.db import Connection, fetch, parameters, value
+from pyreplctl.core.db import Connection, execute_one, fetch, parameters, value
 from pyreplctl.courses.conninfo import connect_course
 from pyreplctl.schema import link
 from pyreplctl.schema.link import (
@@ -100,7 +100,8 @@ def ways(portal: Connection, number: int) -> list[Link]:
 
 def create(portal: Connection, way: Link, link: dict[str, str]) -> str:
     """Create server, mapping and foreign tables; return the role's password."""
-    portal.execute(link_sql(way, link).encode())
+    for statement in link_sql(way, link):
+        execute_one(portal, statement)
     return new_password(portal, way)
 
 
@@ -109,20 +110,21 @@ def repair(portal: Connection, way: Link) -> list[ObjectChange]:
     changes = []
     held = server_options(portal, way)
     if lost := lost_options(way, held):
-        portal.execute(options_sql(way, held, lost).encode())
+        execute_one(portal, options_sql(way, held, lost))
         changes.append(
             ObjectChange(f"server {way.server}", "replaced", ", ".join(lost))
         )
     changes += _repair_mappings(portal, way)
     query = "SELECT name, held FROM pyrepl.link_rows(%s) WHERE kind = 'foreign table'"
     tables = {row["name"]: row["held"] for row in fetch(portal, query, way.server)}
-    for name, (wanted, statement) in foreign_tables(way).items():
+    for name, (wanted, statements) in foreign_tables(way).items():
         found = tables.get(name)
         if found == wanted:
             continue
         table = sql.Identifier("pyrepl", name)
         portal.execute(sql.SQL("DROP FOREIGN TABLE IF EXISTS {}").format(table))
-        portal.execute(statement.encode())
+        for statement in statements:
+            execute_one(portal, statement)
         state = "created" if found is None else "replaced"
         changes.append(ObjectChange(f"foreign table {name}", state))
     return changes

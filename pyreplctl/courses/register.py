@@ -22,6 +22,7 @@ from pyreplctl.core.db import (
     without_secrets,
 )
 from pyreplctl.core.errors import Error, NotSuitable, UsageError
+from pyreplctl.core.names import pasted
 from pyreplctl.courses import (
     binding,
     conninfo,
@@ -36,7 +37,7 @@ from pyreplctl.courses.hosting import host, refuse_hosted_elsewhere, without_any
 from pyreplctl.courses.preflight import own_triggers, refuse_the_portal
 from pyreplctl.courses.request import Request
 from pyreplctl.courses.trial import AccountsInTheWay, accounts_in_the_way, trial_push
-from pyreplctl.install import installed, objects, preflight
+from pyreplctl.install import installed, objects, preflight, strangers
 from pyreplctl.schema import link as links
 from pyreplctl.schema import portal_objects
 from pyreplctl.schema.contracts import Contract
@@ -80,6 +81,7 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
         locks.install_lock(connection),
         connect(request.dsn, "the course database") as course,
     ):
+        strangers.refuse_strangers(course, "the course database")
         refuse_the_portal(connection, course)
         identity = installed.identity(connection)
         name = request.name or _registered_name(connection, course)
@@ -91,6 +93,7 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
             _refuse_another_link(connection, course, number, request)
             return _add_courses(connection, config, number, name, keys, request)
         _clear_leftovers(course)
+        strangers.refuse_made_up_roles(course)
         new = _New(connection, course, config, contract, identity, name, request)
         done = new.register(keys, agreed)
         if delivery == "immediate":
@@ -272,7 +275,7 @@ def _known(connection: Connection, course: Connection, name: str) -> int | None:
         if known != name:
             raise UsageError(
                 f"this database is already registered, as {known}",
-                hint=f"Use --name {known}, or leave --name away.",
+                hint=f"Use --name {pasted(known)}, or leave --name away.",
             )
         return held.database_id
     if name in by_name:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from psycopg import sql
+
 from pyreplctl.core.databases import delivery_stopped, numbers
-from pyreplctl.core.db import Connection, fetch, value
+from pyreplctl.core.db import Connection, value
 from pyreplctl.core.locks import LOCK_CLASS, ROUTER_LOCK, Patience
 from pyreplctl.courses import links
 from pyreplctl.courses.conninfo import connect_course
@@ -50,14 +52,17 @@ def unregister(
         )
         made = [f"{kind}_{number}" for kind in ("push", *portal_objects.TRUTHS)]
         for way in links.ways(connection, number):
-            connection.execute(f"DROP SERVER {way.server} CASCADE".encode())
+            server = sql.Identifier(way.server)
+            connection.execute(sql.SQL("DROP SERVER {} CASCADE").format(server))
             made += [f"push_{way.suffix}"]
         for function in made:
-            connection.execute(f"DROP FUNCTION IF EXISTS pyrepl.{function}".encode())
+            gone = sql.Identifier("pyrepl", function)
+            connection.execute(sql.SQL("DROP FUNCTION IF EXISTS {}").format(gone))
         connection.execute("DELETE FROM pyrepl.object WHERE name = ANY (%s)", (made,))
         for table in ("outbox", "outbox_mark", "change"):
-            query = f"DELETE FROM pyrepl.{table} WHERE database_id = {number}"
-            connection.execute(query.encode())
+            query = sql.SQL("DELETE FROM {} WHERE database_id = %s")
+            of = sql.Identifier("pyrepl", table)
+            connection.execute(query.format(of), (number,))
         connection.execute("DELETE FROM pyrepl.database WHERE id = %s", (number,))
         connection.execute(
             "UPDATE pyrepl.settings SET immediate ="
@@ -69,16 +74,8 @@ def unregister(
 def _purge(course: Connection) -> int:
     """Erase all copies, a thousand a transaction; return how many there were."""
     done = 0
-    while users := [
-        row["user_id"]
-        for row in fetch(
-            course, "SELECT user_id FROM pyrepl.copy WHERE NOT erased LIMIT 1000"
-        )
-    ]:
-        with course.transaction():
-            course.execute("SET LOCAL ROLE pyrepl_owner")
-            course.execute("SELECT pyrepl.erase(%s::bigint[])", (users,))
-        done += len(users)
+    while some := int(value(course, "SELECT pyrepl.purge(1000)")):
+        done += some
     return done
 
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from pyreplctl.schema import roles as rights
 from pyreplctl.schema.roles import IMMEDIATE
-from pyreplctl.schema.sql_files import Slots, render, texts
+from pyreplctl.schema.sql_files import Slots, statements, texts
 
 # A course that hangs must not hang the portal: every wait has an end.
 _DEFAULTS = {
@@ -71,8 +71,11 @@ def immediate_role(role: str) -> str:
     return f"{role}{IMMEDIATE}"
 
 
-def link_sql(way: Link, link: dict[str, str]) -> str:
-    """Return the SQL that links the portal to a course database, without password."""
+def link_sql(way: Link, link: dict[str, str]) -> tuple[str, ...]:
+    """Return the SQL that links the portal to a course database, without password.
+
+    A tuple of statements.
+    """
     options = _defaults(way) | link
     listed = sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(name), sql.Literal(text))
@@ -89,7 +92,7 @@ def link_sql(way: Link, link: dict[str, str]) -> str:
     }
     found = texts("links")
     names = ["link"] if way.immediate else ["link", "verification", "structure"]
-    return "\n".join(render(found[name], slots) for name in names)
+    return tuple(part for name in names for part in statements(found[name], slots))
 
 
 def _defaults(way: Link) -> dict[str, str]:
@@ -99,19 +102,20 @@ def _defaults(way: Link) -> dict[str, str]:
 
 _FOREIGN_TABLE = re.compile(
     r"CREATE FOREIGN TABLE pyrepl\.\"(\w+)\" \(\n(.*?)\n\) SERVER \"(\w+)\""
-    r" OPTIONS \(schema_name '(\w+)', table_name '(\w+)'\);\nCOMMENT [^;]*;",
+    r" OPTIONS \(schema_name '(\w+)', table_name '(\w+)'\);(\nCOMMENT [^;]*;)",
     re.DOTALL,
 )
 
 
-def foreign_tables(way: Link) -> dict[str, tuple[str, str]]:
-    """Return the foreign tables of a link: how the catalog has each, and its SQL."""
-    found = {}
-    for match in _FOREIGN_TABLE.finditer(link_sql(way, {})):
-        name, columns, server, schema, table = match.groups()
+def foreign_tables(way: Link) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return the foreign tables of a link: how the catalog has each, its statements."""
+    found: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for match in _FOREIGN_TABLE.finditer("".join(link_sql(way, {}))):
+        name, columns, server, schema, table, comment = match.groups()
         listed = [column.strip().rstrip(",") for column in columns.splitlines()]
         held = [server, f"{{schema_name={schema},table_name={table}}}", *listed]
-        found[name] = ("\n".join(held), match[0])
+        create = match[0].removesuffix(comment)
+        found[name] = ("\n".join(held), (create, comment))
     return found
 
 
