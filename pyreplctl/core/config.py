@@ -37,7 +37,7 @@ Mode = Literal["queued", "immediate"]
 _QualifiedName = Annotated[
     str,
     msgspec.Meta(
-        pattern=r'^[^".]+\.[^".]+$', description='a table is named "schema.table"'
+        pattern=r'^[^".\x00]+\.[^".\x00]+$', description='a table is named "schema.table"'
     ),
 ]
 

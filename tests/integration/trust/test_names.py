@@ -322,12 +322,12 @@ def used(cli: Cli, portal: str, course: str) -> None:
             'INSERT INTO public."AuthUserProfile" (id, user_id, name, meta, courseware,'
             " language, location) VALUES (1, 1, '', '', '', '', '')"
         )
-        statement = "INSERT INTO {} (user_id, {}) VALUES (1, %s)"
         connection.execute(
-            sql.SQL(statement).format(
-                sql.Identifier(SCHEMA, ENROLLMENT), sql.Identifier("the course_id %d")
-            ),
-            (key,),
+            sql.SQL("INSERT INTO {} (user_id, {}) VALUES (1, {})").format(
+                sql.Identifier(SCHEMA, ENROLLMENT),
+                sql.Identifier("the course_id %d"),
+                sql.Literal(key),
+            )
         )
         done(cli, "course", "register", key, "--dsn", course)
         connection.execute(sql.SQL("UPDATE {} SET username = 'other'").format(user))
