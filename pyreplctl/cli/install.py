@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from pyreplctl.cli.durations import seconds
+from pyreplctl.cli.files import write_private
 from pyreplctl.cli.output import SETTINGS, complain, count, data, talk
 from pyreplctl.core import databases as core_databases
 from pyreplctl.core import locks
@@ -35,8 +36,7 @@ def init(file: Path) -> None:
     It has every key at its default. A file that is there is never overwritten.
     """
     try:
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(EXAMPLE)
+        write_private(file, EXAMPLE, new=True)
     except FileExistsError as error:
         raise UsageError(
             f"{file} is there already", hint="Remove it first, or name another file."

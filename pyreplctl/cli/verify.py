@@ -8,6 +8,7 @@ import click
 
 from pyreplctl.cli import verify_output
 from pyreplctl.cli.durations import seconds
+from pyreplctl.cli.files import write_private
 from pyreplctl.cli.output import SETTINGS, data, talk
 from pyreplctl.cli.verify_options import VerifyOptions
 from pyreplctl.core import config as configuration
@@ -241,7 +242,7 @@ def _write(dsn: str, found: Run, html: Path | None, junit: Path | None) -> None:
 
 def _write_file(file: Path, text: str) -> None:
     try:
-        file.write_text(text, encoding="utf-8")
+        write_private(file, text)
     except OSError as error:
         raise Error(f"cannot write {file}: {error.strerror}") from error
     talk(f"wrote {file}")

@@ -37,7 +37,8 @@ Mode = Literal["queued", "immediate"]
 _QualifiedName = Annotated[
     str,
     msgspec.Meta(
-        pattern=r'^[^".\x00]+\.[^".\x00]+$', description='a table is named "schema.table"'
+        pattern=r'^[^".\x00]+\.[^".\x00]+$',
+        description='a table is named "schema.table"',
     ),
 ]
 
@@ -136,7 +137,9 @@ def load(path: Path | None = None) -> Config:
             f"cannot read the configuration {path}: {error.strerror}",
             hint='"pyreplctl init" writes one with every key explained.',
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise UsageError(f"{path} is no TOML: nested too deeply", hint=_MEND) from None
+    except ValueError as error:  # no TOML, no UTF-8, or a number without end
         raise UsageError(f"{path} is no TOML: {error}", hint=_MEND) from error
     if wrong := mistakes(Config, given):
         raise UsageError(f"{path}: {'; '.join(wrong)}", hint=_MEND)

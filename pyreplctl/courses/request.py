@@ -125,7 +125,12 @@ def _rows(file: Path) -> list[tuple[str, dict[str, Any]]]:
         ]
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, csv.Error, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise UsageError(
+            f"cannot read {file}: nested too deeply",
+            hint="Write CSV or TOML, in UTF-8.",
+        ) from None
+    except (ValueError, csv.Error) as error:
         raise UsageError(
             f"cannot read {file}: {error}", hint="Write CSV or TOML, in UTF-8."
         ) from error

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pyreplctl.core import db
+from pyreplctl.core import session
 from pyreplctl.core.config import Config
 from pyreplctl.core.errors import DatabaseError, Error, NotSuitable
 from pyreplctl.courses import refresh, unregister
@@ -104,7 +104,7 @@ def test_without_both_the_column_would_make_its_owner_a_superuser(
     monkeypatch.setattr(sql_files, "_TAG", NEVER)
     monkeypatch.setattr(sql_files, "split", lambda text: (text,))
     monkeypatch.setattr(objects, "execute_one", as_one_text)
-    monkeypatch.setattr(db.session, "pin", open_session)
+    monkeypatch.setattr(session, "pin", open_session)
     add_column(owner, breaks_out("capture_profile"))
     try:
         install(dsn_of(portal), Config())
@@ -124,7 +124,7 @@ def test_nor_at_the_registration_of_a_course(
         course = platform.course("c")
         add_column(owner, breaks_out(tag))
         course.execute(
-            f'ALTER TABLE auth_userprofile ADD COLUMN "{breaks_out(tag)}" text'  # type: ignore[arg-type]
+            f'ALTER TABLE auth_userprofile ADD COLUMN "{breaks_out(tag)}" text'
         )
         try:
             install(platform.dsn, platform.config)

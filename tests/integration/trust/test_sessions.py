@@ -184,7 +184,7 @@ def test_without_the_pinned_path_it_would_be(
 ) -> None:
     monkeypatch.setattr(session, "pin", lambda _: None)
     cli, _, _, owners = traps
-    cli("install")
+    cli("status")
     assert ran(owners[0])
     assert owners[0].is_superuser
 
