@@ -13,6 +13,16 @@ from pyreplctl.schema import roles as rights
 from pyreplctl.schema.roles import IMMEDIATE
 from pyreplctl.schema.sql_files import Slots, statements, texts
 
+# What a course's database may set for all its sessions, and what would mean something
+# else then, or nothing: see core/session.py. postgres_fdw itself sets search_path, and how
+# dates, intervals and floats are written.
+_PINNED = (
+    " -c row_security=off -c default_transaction_read_only=off"
+    " -c default_transaction_deferrable=off -c exit_on_error=off"
+    " -c standard_conforming_strings=on -c array_nulls=on"
+    " -c transform_null_equals=off -c quote_all_identifiers=off -c bytea_output=hex"
+    " -c plpgsql.extra_errors=none"
+)
 # A course that hangs must not hang the portal: every wait has an end.
 _DEFAULTS = {
     "connect_timeout": "5",
@@ -24,7 +34,7 @@ _DEFAULTS = {
     "fetch_size": "10000",
     "options": "-c statement_timeout=60s -c lock_timeout=1s"
     " -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on -c jit=off"
-    " -c row_security=off",
+    + _PINNED,
 }
 # A writer waits for these.
 _HURRIED = {
@@ -32,7 +42,7 @@ _HURRIED = {
     "tcp_user_timeout": "5000",
     "options": "-c statement_timeout=5s -c lock_timeout=500ms"
     " -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on -c jit=off"
-    " -c row_security=off",
+    + _PINNED,
 }
 
 
@@ -119,7 +129,7 @@ def foreign_tables(way: Link) -> dict[str, tuple[str, tuple[str, ...]]]:
     return found
 
 
-_SETTING = re.compile(r"-c (\w+)=(\S+)")
+_SETTING = re.compile(r"-c ([\w.]+)=(\S+)")
 
 
 def lost_options(way: Link, held: Mapping[str, str]) -> dict[str, str]:

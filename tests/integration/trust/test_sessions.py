@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 import pytest
@@ -180,32 +181,32 @@ def test_nothing_of_a_databases_owner_is_run(
 
 
 def test_without_the_pinned_path_it_would_be(
-    traps: tuple[Cli, str, str, list[Attacker]], monkeypatch: pytest.MonkeyPatch
+    new_portal: NewPortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "pin", lambda _: None)
-    cli, _, _, owners = traps
-    cli("status")
-    assert ran(owners[0])
-    assert owners[0].is_superuser
+    dsn = new_portal()
+    with planted(dsn) as owner:
+        with connect(dsn, "the portal") as connection:
+            role = "pg_monitor"
+            query = "SELECT has_schema_privilege(%s::text, %s::text, %s::text)"
+            value(connection, query, role, "public", "USAGE")
+        assert ran(owner) == [("has_schema_privilege", "postgres")]
+        assert owner.is_superuser
 
 
 def test_serve_is_not_led_astray_by_the_callers_path(platform: Platform) -> None:
+    course = platform.course("c")
+    platform.member(1, "c")
     with attacker(platform.connection) as owner:
         owner.owns_database()
         plant(owner)
         first_in_path(owner)
-        course = platform.course("c")
-        platform.member(1, "c")
         with psycopg.connect(platform.dsn, autocommit=True) as caller:
-            caller.execute("CALL pyrepl.serve('0.1 s')")
+            caller.execute("CALL pyrepl.serve('1 s')")
             caller.execute("CALL pyrepl.poll('0.1 s')")
         assert course.users == [1]
-        # The names that the platform itself looks up are none of ours.
-        assert not [row for row in ran(owner) if row[0] in SERVED]
+        assert ran(owner) == []
         assert not owner.is_superuser
-
-
-SERVED = {"clock_timestamp", *(f"operator_{n}" for n in range(len(OPERATORS)))}
 
 
 def test_it_would_be_if_it_did_not_set_its_own(platform: Platform) -> None:
@@ -219,8 +220,13 @@ def test_it_would_be_if_it_did_not_set_its_own(platform: Platform) -> None:
         )
         without = body.replace("PERFORM pg_catalog.set_config(", "PERFORM concat(")
         platform.connection.execute(without.encode())
-        with psycopg.connect(platform.dsn, autocommit=True) as caller:
-            caller.execute("CALL pyrepl.serve('0.1 s')")
+        with (
+            psycopg.connect(platform.dsn, autocommit=True) as caller,
+            suppress(psycopg.errors.QueryCanceled),
+        ):
+            # It may never end: its clock is theirs, too.
+            caller.execute("SET statement_timeout = '3s'")
+            caller.execute("CALL pyrepl.serve('1 s')")
         assert owner.is_superuser
 
 
@@ -257,9 +263,15 @@ HOSTILE = {
 }
 
 
-def set_all(administrator: Connection) -> None:
+# A superuser's to set: where it is, no view takes a push, and the course says so.
+AT_THE_PORTAL = ("session_replication_role",)
+
+
+def set_all(administrator: Connection, *, course: bool = False) -> None:
     name = sql.Identifier(administrator.info.dbname)
     for setting, text in HOSTILE.items():
+        if course and setting in AT_THE_PORTAL:
+            continue
         parts = text.split(", ") if "," in text else [text]
         administrator.execute(
             sql.SQL("ALTER DATABASE {} SET {} = {}").format(
@@ -279,7 +291,7 @@ def test_every_session_is_pinned(new_portal: NewPortal) -> None:
         for each in session.SETTINGS:
             if each.since(version):
                 held = value(connection, "SELECT current_setting(%s)", each.name)
-                assert held == each.value, each
+                assert held.replace('"', "") == each.value, each
         for name, text in (
             ("session_replication_role", "origin"),
             ("synchronous_commit", "on"),
@@ -338,6 +350,11 @@ PLAIN = (
 )
 
 
+def told(said: object) -> str:
+    """Return what was said, without names and without roles that were there."""
+    return re.sub(r"\d+ of (?=114 obj)", "", str(said).replace("odd", "usual"))
+
+
 def test_a_databases_settings_change_nothing(
     bare_cli: Cli,
     new_portal: NewPortal,
@@ -350,12 +367,10 @@ def test_a_databases_settings_change_nothing(
     odd = [new_portal(), new_course("odd")]
     for dsn in odd:
         with psycopg.connect(dsn, autocommit=True) as administrator:
-            set_all(administrator)
+            set_all(administrator, course=dsn == odd[1])
     bare_cli.at(odd[0])
     found = life(bare_cli, *odd)
-    assert [str(each).replace("odd", "usual") for each in found] == [
-        str(each) for each in expected
-    ]
+    assert [told(each) for each in found] == [told(each) for each in expected]
     assert all(each[0] == 0 for each in found[:-1])  # type: ignore[index]
 
 
