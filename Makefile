@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # clones that share a VENV= each install themselves.
 STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
 
-.PHONY: help venv lint test demo replay chaos model verify-load bench bench-peers bench-verify clean
+.PHONY: help venv lint test demo audit replay chaos model verify-load bench bench-peers bench-verify clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -29,6 +29,10 @@ lint: $(STAMP) ## check style, types and the layers
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: $(STAMP) ## look for known vulnerabilities in what we depend on
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[audit]'
+	$(BIN)/python -m tests.audit
 
 test: $(STAMP) ## run the tests on embedded servers (ARGS= for pytest, JOBS= at once)
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)

@@ -13,9 +13,8 @@ from pyreplctl.schema import roles as rights
 from pyreplctl.schema.roles import IMMEDIATE
 from pyreplctl.schema.sql_files import Slots, statements, texts
 
-# What a course's database may set for all its sessions, and what would mean something
-# else then, or nothing: see core/session.py. postgres_fdw itself sets search_path, and how
-# dates, intervals and floats are written.
+# What a database may set for all its sessions, and would change what a push means: see
+# core/session.py. postgres_fdw itself sets search_path and the formats of dates.
 _PINNED = (
     " -c row_security=off -c default_transaction_read_only=off"
     " -c default_transaction_deferrable=off -c exit_on_error=off"
