@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from psycopg import sql
@@ -19,6 +20,94 @@ def quoted(*parts: str) -> str:
     '"public"."a""b"'
     """
     return sql.Identifier(*parts).as_string()
+
+
+_PLAIN = re.compile("[a-z_][a-z0-9_]*")
+# Of the reserved words those that somebody may call a role.
+_RESERVED = frozenset(
+    [
+        "all",
+        "analyse",
+        "analyze",
+        "any",
+        "array",
+        "as",
+        "asc",
+        "authorization",
+        "both",
+        "case",
+        "cast",
+        "check",
+        "collate",
+        "column",
+        "constraint",
+        "create",
+        "default",
+        "desc",
+        "distinct",
+        "do",
+        "else",
+        "end",
+        "except",
+        "false",
+        "fetch",
+        "for",
+        "foreign",
+        "from",
+        "grant",
+        "group",
+        "having",
+        "in",
+        "initially",
+        "intersect",
+        "into",
+        "leading",
+        "limit",
+        "none",
+        "not",
+        "null",
+        "offset",
+        "on",
+        "only",
+        "or",
+        "order",
+        "placing",
+        "primary",
+        "public",
+        "references",
+        "returning",
+        "select",
+        "session_user",
+        "some",
+        "symmetric",
+        "table",
+        "then",
+        "to",
+        "trailing",
+        "true",
+        "union",
+        "unique",
+        "user",
+        "using",
+        "variadic",
+        "when",
+        "where",
+        "window",
+        "with",
+        "current_role",
+        "current_user",
+    ]
+)
+
+
+def role(name: str) -> str:
+    """Return the name of a role for people to paste: in quotes where it must be.
+
+    >>> role("deployer"), role("user"), role("x; DROP ROLE y")
+    ('deployer', '"user"', '"x; DROP ROLE y"')
+    """
+    plain = _PLAIN.fullmatch(name) and name not in _RESERVED
+    return name if plain else quoted(name)
 
 
 def quoted_table(table: str) -> str:

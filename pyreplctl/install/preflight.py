@@ -6,6 +6,7 @@ is wrong and the statement that repairs it.
 
 from __future__ import annotations
 
+from pyreplctl.core import names
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.errors import NotInstalled, NotSuitable
@@ -216,5 +217,5 @@ def _check_rights(connection: Connection, config: Config) -> None:
         raise NotSuitable(
             f"role {me['name']} may not install: it lacks {'; '.join(lacking)}",
             hint="Install once as a superuser; later as a role with"
-            f" GRANT pyrepl_owner TO {quoted(me['name'])} that owns the three tables.",
+            f" GRANT pyrepl_owner TO {names.role(me['name'])} that owns the three tables.",
         )
