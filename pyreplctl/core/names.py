@@ -23,80 +23,14 @@ def quoted(*parts: str) -> str:
 
 
 _PLAIN = re.compile("[a-z_][a-z0-9_]*")
-# Of the reserved words those that somebody may call a role.
-_RESERVED = frozenset(
-    [
-        "all",
-        "analyse",
-        "analyze",
-        "any",
-        "array",
-        "as",
-        "asc",
-        "authorization",
-        "both",
-        "case",
-        "cast",
-        "check",
-        "collate",
-        "column",
-        "constraint",
-        "create",
-        "default",
-        "desc",
-        "distinct",
-        "do",
-        "else",
-        "end",
-        "except",
-        "false",
-        "fetch",
-        "for",
-        "foreign",
-        "from",
-        "grant",
-        "group",
-        "having",
-        "in",
-        "initially",
-        "intersect",
-        "into",
-        "leading",
-        "limit",
-        "none",
-        "not",
-        "null",
-        "offset",
-        "on",
-        "only",
-        "or",
-        "order",
-        "placing",
-        "primary",
-        "public",
-        "references",
-        "returning",
-        "select",
-        "session_user",
-        "some",
-        "symmetric",
-        "table",
-        "then",
-        "to",
-        "trailing",
-        "true",
-        "union",
-        "unique",
-        "user",
-        "using",
-        "variadic",
-        "when",
-        "where",
-        "window",
-        "with",
-        "current_role",
-        "current_user",
-    ]
+# The reserved words, one of which somebody may have called a role.
+_RESERVED = (
+    " all analyse analyze any array as asc authorization both case cast check collate"
+    " column constraint create current_role current_user default desc distinct do else"
+    " end except false fetch for foreign from grant group having in initially intersect"
+    " into leading limit none not null offset on only or order placing primary public"
+    " references returning select session_user some symmetric table then to trailing"
+    " true union unique user using variadic when where window with "
 )
 
 
@@ -106,7 +40,7 @@ def role(name: str) -> str:
     >>> role("deployer"), role("user"), role("x; DROP ROLE y")
     ('deployer', '"user"', '"x; DROP ROLE y"')
     """
-    plain = _PLAIN.fullmatch(name) and name not in _RESERVED
+    plain = _PLAIN.fullmatch(name) and f" {name} " not in _RESERVED
     return name if plain else quoted(name)
 
 
