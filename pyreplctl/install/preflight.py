@@ -216,6 +216,6 @@ def _check_rights(connection: Connection, config: Config) -> None:
     if lacking:
         raise NotSuitable(
             f"role {me['name']} may not install: it lacks {'; '.join(lacking)}",
-            hint="Install once as a superuser; later as a role that owns the three tables,"
-            f" with GRANT pyrepl_owner TO {names.role(me['name'])}.",
+            hint="Install once as a superuser; later as a role that owns the three"
+            f" tables, with GRANT pyrepl_owner TO {names.role(me['name'])}.",
         )
