@@ -58,6 +58,16 @@ def literal(text: str) -> str:
     return sql.Literal(text).as_string()
 
 
+def in_quotes(text: str) -> str:
+    """Return a text as a shell takes it, in quotes also where it needs none.
+
+    >>> in_quotes("edX/toy/2012_Fall")
+    "'edX/toy/2012_Fall'"
+    """
+    quote = "'"
+    return quote + text.replace(quote, "'\"'\"'") + quote
+
+
 def pasted(name: str) -> str:
     """Return a name as a shell takes it, to be put into a command that people paste.
 

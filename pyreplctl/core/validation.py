@@ -48,13 +48,14 @@ def mistakes(
     return found
 
 
+AFTER_LAST = "after the last column"  # the key of what a CSV file has too many of
 _MOST = 60  # characters of a wrong value, and of a wrong key, that are told
 
 
 def _shown(place: tuple[str, ...]) -> str:
     """Return a key's place; what is no word may be a value that went astray."""
-    words = [p if re.fullmatch(r"[\w-]{1,60}", p) else "(no word)" for p in place]
-    return ".".join(words)
+    told = re.compile(rf"[\w-]{{1,60}}|{AFTER_LAST}")
+    return ".".join(p if told.fullmatch(p) else "(no word)" for p in place)
 
 
 def _got(place: tuple[str, ...], value: object) -> str:

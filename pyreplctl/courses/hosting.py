@@ -11,7 +11,7 @@ from pyreplctl.core.db import (
     value,
 )
 from pyreplctl.core.errors import UsageError
-from pyreplctl.core.names import pasted
+from pyreplctl.core.names import in_quotes, pasted
 
 
 def remove_course(connection: Connection, name: str, key: str) -> None:
@@ -52,7 +52,7 @@ def refuse_hosted_elsewhere(
             raise UsageError(
                 f"course {row['course']} is already hosted by {row['name']}",
                 hint="To move it, run: pyreplctl course set"
-                f" {pasted(row['name'])} --remove-course {pasted(row['course'])}",
+                f" {pasted(row['name'])} --remove-course {in_quotes(row['course'])}",
             )
 
 

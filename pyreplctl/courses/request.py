@@ -12,7 +12,7 @@ import msgspec
 
 from pyreplctl.core.config import Guard, Mode
 from pyreplctl.core.errors import UsageError
-from pyreplctl.core.validation import mistakes
+from pyreplctl.core.validation import AFTER_LAST, mistakes
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,7 @@ def _rows(file: Path) -> list[tuple[str, dict[str, Any]]]:
         return [
             (
                 f"line {lines.line_num}",
-                {
-                    str(key or "after the last column"): value
-                    for key, value in row.items()
-                    if value
-                }
+                {str(key or AFTER_LAST): value for key, value in row.items() if value}
                 | {"courses": (row.get("courses") or "").split()},
             )
             for row in lines
