@@ -1,7 +1,6 @@
 -- Route and deliver for a while: all that the worker does, for psql, cron and pg_cron.
--- Several may run at once. Not SECURITY DEFINER and without SET, or it could not COMMIT. So
--- it sets the path itself, first of all and after each COMMIT: operators of others stand in
--- the caller's. Nor may its types be found there.
+-- Several may run at once. Not SECURITY DEFINER and without SET, or it could not COMMIT: it
+-- sets the path itself after each COMMIT, since operators of others stand in the caller's.
 CREATE OR REPLACE PROCEDURE pyrepl.serve(p_for interval DEFAULT '55 s')
 LANGUAGE plpgsql
 AS $serve$
@@ -42,8 +41,7 @@ BEGIN
         COMMIT;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         FOREACH v_database IN ARRAY ARRAY(SELECT d FROM pyrepl.due() d) LOOP
-            -- The first delivery of a call is announced; a database that kills this call
-            -- later is named by the next one.
+            -- Announced, so that a database that kills this call is named by the next.
             IF v_database <> ALL (v_announced) THEN
                 PERFORM pyrepl.serving(v_database, true);
                 COMMIT;
