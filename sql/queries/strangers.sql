@@ -1,6 +1,6 @@
--- What stands under our names and belongs to somebody else than pyrepl_owner or a superuser:
--- the schema, what is in it, triggers of others on it, servers; with whose it is, and the
--- statement that ends it. Asks the catalog only: nothing of theirs is run by looking.
+-- What stands under our names and belongs to neither pyrepl_owner nor a superuser: the
+-- schema, what is in it, triggers of others on it, servers; whose it is, and the statement
+-- that ends it. Asks the catalog only: nothing of theirs is run by looking.
 WITH owner AS (
     SELECT r.oid FROM pg_roles r WHERE r.rolname = 'pyrepl_owner' OR r.rolsuper
 ), mine AS (
@@ -27,8 +27,8 @@ WITH owner AS (
     SELECT 4, 'type', t.typname, t.typowner,
         format('DROP %s pyrepl.%I CASCADE', CASE t.typtype WHEN 'd' THEN 'DOMAIN'
             ELSE 'TYPE' END, t.typname)
-    FROM mine m JOIN pg_type t ON t.typnamespace = m.oid AND t.typtype IN ('d', 'e', 'r', 'b')
-        AND t.typelem = 0
+    FROM mine m JOIN pg_type t ON t.typnamespace = m.oid AND t.typelem = 0
+        AND t.typtype IN ('d', 'e', 'r', 'b')
     UNION ALL
     SELECT 5, 'operator', o.oprname, o.oprowner,
         format('DROP OPERATOR %s', o.oid::regoperator)
