@@ -144,7 +144,8 @@ def sequences_in_reach(course: Connection, config: Config) -> list[str]:
         key = getattr(config.tables, part).key
         rows = fetch(
             course,
-            "SELECT n.nspname || '.' || c.relname AS name FROM pg_class c"
+            "SELECT n.nspname || '.' || c.relname AS name,"
+            " format('%%I.%%I', n.nspname, c.relname) AS quoted FROM pg_class c"
             " JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE c.oid = pg_get_serial_sequence(%s, %s)::regclass",
             quoted_table(table),
@@ -156,7 +157,7 @@ def sequences_in_reach(course: Connection, config: Config) -> list[str]:
         # pg_sequences does not tell of a RESTART that no nextval() has followed.
         last = sql.SQL("SELECT last_value FROM {}").format(sequence)
         if value(course, last) < COURSE_IDS:
-            named = sequence.as_string()
+            named = rows[0]["quoted"]
             remedies.append(f"ALTER SEQUENCE {named} RESTART WITH {COURSE_IDS};")
     return remedies
 
