@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # clones that share a VENV= each install themselves.
 STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
 
-.PHONY: help venv lint test expected demo replay chaos model verify-load bench bench-peers bench-verify
+.PHONY: help venv lint test expected demo audit replay chaos model verify-load bench bench-peers bench-verify
 .PHONY: references matrix release-list release-fixture clean
 .DEFAULT_GOAL := help
 
@@ -31,6 +31,10 @@ lint: $(STAMP) ## check style, types and the layers
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: $(STAMP) ## look for known vulnerabilities in what we depend on
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[audit]'
+	$(BIN)/python -m tests.audit
 
 test: $(STAMP) ## run the tests on embedded servers (ARGS= for pytest, JOBS= at once)
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)

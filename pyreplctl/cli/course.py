@@ -15,6 +15,7 @@ from pyreplctl.core import databases
 from pyreplctl.core.config import Config, Guard, Mode
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import Error, NotDelivered, UsageError
+from pyreplctl.core.names import pasted
 from pyreplctl.courses import delivery_mode, hosting, links, state
 from pyreplctl.courses import guard as courses_guard
 from pyreplctl.courses import refresh as courses_refresh
@@ -106,8 +107,8 @@ def set_course(
     if not remove_course and guard is None and delivery is None:
         raise UsageError(
             "nothing to set",
-            hint=f"pyreplctl course set {name} --remove-course KEY, --delivery MODE"
-            " or --guard MODE",
+            hint=f"pyreplctl course set {pasted(name)} --remove-course KEY,"
+            " --delivery MODE or --guard MODE",
         )
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
@@ -238,7 +239,7 @@ def _verified(config: Config, name: str) -> str:
     if not found.ok:
         raise NotDelivered(
             f"bound again, but {found.error or 'the database still differs'}",
-            hint=f'"pyreplctl verify {name}" shows it, and --repair ends it.',
+            hint=f'"pyreplctl verify {pasted(name)}" shows it, and --repair ends it.',
         )
     return f"{count(found.users, 'user')} verified"
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 
 from pyreplctl.cli.durations import seconds
+from pyreplctl.cli.files import write_private
 from pyreplctl.cli.output import SETTINGS, complain, count, data, talk
 from pyreplctl.core import databases, locks
 from pyreplctl.core.config import DEFAULT_FILE, EXAMPLE
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import Error, UsageError
+from pyreplctl.core.names import literal
 from pyreplctl.courses import unregister
 from pyreplctl.delivery import pg_cron
 from pyreplctl.install import installed, portal, removal, script
@@ -33,8 +35,7 @@ def init(file: Path) -> None:
     It has every key at its default. A file that is there is never overwritten.
     """
     try:
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(EXAMPLE)
+        write_private(file, EXAMPLE, new=True)
     except FileExistsError as error:
         raise UsageError(
             f"{file} is there already", hint="Remove it first, or name another file."
@@ -121,7 +122,7 @@ def _unschedule(connection: Connection, dsn: str) -> list[ObjectChange]:
         complain(
             f"pg_cron could not be asked whether it serves this portal: {error}",
             "In its database, as a superuser: SELECT cron.unschedule(jobid) FROM"
-            f" cron.job WHERE jobname = '{pg_cron.job_name(connection)}';",
+            f" cron.job WHERE jobname = {literal(pg_cron.job_name(connection))};",
         )
         return []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import os
 import sys
@@ -13,7 +14,7 @@ import psycopg
 
 from pyreplctl import __version__
 from pyreplctl.cli.output import SETTINGS, complain
-from pyreplctl.core.errors import Error
+from pyreplctl.core.errors import Error, UsageError
 
 # Where each command is, in the order of the help. Only the one that is asked for is
 # imported.
@@ -129,11 +130,28 @@ def ordered(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     """Run a command and end the process: 0 done, 1 failed, 2 usage, 3 action needed."""
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal cannot show is written as \u2603, and ends no command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_run(ordered(sys.argv[1:])))
+
+
+def _require_text(arguments: list[str]) -> None:
+    for number, argument in enumerate(arguments, 1):
+        if not argument.isascii():
+            try:
+                argument.encode()
+            except UnicodeEncodeError as error:
+                raise UsageError(
+                    f"argument {number} is not UTF-8",
+                    hint="Set the terminal, or the script, to UTF-8.",
+                ) from error
 
 
 def _run(arguments: list[str]) -> int:
     try:
+        _require_text(arguments)
         code = application(
             arguments or ["--help"], prog_name="pyreplctl", standalone_mode=False
         )

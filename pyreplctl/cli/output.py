@@ -94,7 +94,9 @@ def complain(message: str, hint: str | None) -> None:
 def data(document: Any, lines: Iterable[str] = ()) -> None:
     """Print a result: the document with --json, else the lines."""
     if SETTINGS.json:
-        text = json.dumps(document, default=_plain, ensure_ascii=False)
+        # To a terminal that is not UTF-8, in ASCII.
+        is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+        text = json.dumps(document, default=_plain, ensure_ascii=not is_utf8)
         # json.dumps itself takes ten times as long to indent.
         sys.stdout.write(f"{msgspec.json.format(text, indent=2)}\n")
     else:

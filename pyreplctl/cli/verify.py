@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pyreplctl.cli import verify_output
+from pyreplctl.cli.files import write_private
 from pyreplctl.cli.output import SETTINGS, data, talk
 from pyreplctl.cli.verify_options import VerifyOptions
 from pyreplctl.core import databases
@@ -187,7 +188,7 @@ def _write(dsn: str, found: Run, options: VerifyOptions) -> None:
 
 def _write_file(file: Path, text: str) -> None:
     try:
-        file.write_text(text, encoding="utf-8")
+        write_private(file, text)
     except OSError as error:
         raise Error(f"cannot write {file}: {error.strerror}") from error
     talk(f"wrote {file}")

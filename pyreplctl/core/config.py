@@ -11,6 +11,7 @@ import msgspec
 from psycopg import sql
 
 from pyreplctl.core.errors import UsageError
+from pyreplctl.core.names import identifier
 from pyreplctl.core.validation import Name, mistakes
 
 DEFAULT_FILE = Path("pyreplctl.toml")
@@ -36,7 +37,8 @@ Mode = Literal["queued", "immediate"]
 _QualifiedName = Annotated[
     str,
     msgspec.Meta(
-        pattern=r'^[^".]+\.[^".]+$', description='a table is named "schema.table"'
+        pattern=r'^[^".\x00]+\.[^".\x00]+$',
+        description='a table is named "schema.table"',
     ),
 ]
 
@@ -52,7 +54,7 @@ class _Table(_Keys, frozen=True):
     @property
     def identifier(self) -> sql.Identifier:
         """The table as schema and name."""
-        return sql.Identifier(*self.name.split("."))
+        return identifier(self.name)
 
 
 class UserTable(_Table, frozen=True):
@@ -135,7 +137,11 @@ def load(path: Path | None = None) -> Config:
             f"cannot read the configuration {path}: {error.strerror}",
             hint='"pyreplctl init" writes one with every key explained.',
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise UsageError(
+            f"{path} is not valid TOML: nested too deeply", hint=_HINT
+        ) from None
+    except ValueError as error:  # not TOML, no UTF-8, or a number without end
         raise UsageError(f"{path} is not valid TOML: {error}", hint=_HINT) from error
     if wrong := mistakes(Config, given):
         raise UsageError(f"{path}: {'; '.join(wrong)}", hint=_HINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
@@ -9,8 +10,10 @@ from typing import Any, LiteralString, TypeVar
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 from psycopg.rows import TupleRow, class_row, dict_row
 
+from pyreplctl.core import session
 from pyreplctl.core.errors import ConnectionFailed, DatabaseError, UsageError
 
 T = TypeVar("T")
@@ -24,23 +27,81 @@ _HINTS = {
     ' "pyreplctl install", then "pyreplctl course refresh --all".',
 }
 
-_SECRETS = frozenset({"password", "sslpassword", "passfile", "scram_client_key"})
-
 
 def parameters(dsn: str) -> dict[str, str]:
-    """Return the parameters of a connection string; `UsageError` if it is none."""
+    """Return the parameters of a connection string; `UsageError` if it is none.
+
+    Neither the text nor what libpq says of it is told: a password may be in either.
+    """
     try:
-        return {k: str(v) for k, v in conninfo_to_dict(dsn).items() if v is not None}
-    except psycopg.ProgrammingError as error:
+        if "\x00" in dsn:
+            raise psycopg.ProgrammingError
+        given = {k: str(v) for k, v in conninfo_to_dict(dsn).items() if v is not None}
+    except (psycopg.Error, UnicodeError):
+        given = {}
+        reason = _what_is_wrong(dsn)
+    else:
+        reason = _swallowed(dsn, given)
+    if reason:
         raise UsageError(
-            f"not a connection string: {_one_line(error)}",
+            f"not a connection string: {reason}",
             hint='Use a URI or key=value pairs, such as "host=db1 dbname=portal".',
-        ) from error
+        ) from None
+    return given
+
+
+_URI = ("postgresql://", "postgres://")
+
+
+def _what_is_wrong(dsn: str) -> str:
+    """Say why libpq does not take a text, without a word of it."""
+    if "\x00" in dsn or "%00" in dsn:
+        return "it holds a zero byte"
+    if not dsn.isprintable():
+        return "it holds control characters, or bytes that are not UTF-8"
+    if dsn.startswith(_URI):
+        if re.search("%(?![0-9A-Fa-f]{2})", dsn):
+            return "a % in the URI is not followed by two hex digits; % itself is %25"
+        return "the URI is malformed, or has a parameter that libpq does not know"
+    if "=" not in dsn:
+        return "it has no key=value pair"
+    if dsn.count("'") % 2:
+        return "a quote is not closed"
+    return (
+        "something in it is no key=value pair, or no key that libpq knows; a value"
+        " with spaces stands in quotes: 'so'"
+    )
+
+
+def _swallowed(dsn: str, given: dict[str, str]) -> str:
+    """Say where a URI was taken apart at a character of its password."""
+    odd = (
+        "@" in given.get("host", "") + given.get("dbname", "")
+        or not given.get("port", "0").replace(",", "").isdigit()
+    )
+    if dsn.startswith(_URI) and odd:
+        return "user and password of a URI have @ : / ? # % written as %40 and so on"
+    return ""
+
+
+def _secret_options() -> frozenset[str]:
+    """Return the options that libpq itself would not show, and the file of those."""
+    hidden = {o.keyword.decode() for o in Conninfo.get_defaults() if o.dispchar == b"*"}
+    known = {"password", "sslpassword", "scram_client_key", "scram_server_key"}
+    return frozenset(hidden | known | {"oauth_client_secret", "passfile"})
+
+
+_SECRETS = _secret_options()
+
+
+def _is_secret(option: str, text: str) -> bool:
+    # A key in a token may bring its PIN along: pkcs11:object=mine?pin-value=1234
+    return option in _SECRETS or (option == "sslkey" and "pin-" in text)
 
 
 def without_secrets(dsn: str) -> str:
     """Return the connection string without passwords, to be kept or shown."""
-    kept = {k: v for k, v in parameters(dsn).items() if k not in _SECRETS}
+    kept = {k: v for k, v in parameters(dsn).items() if not _is_secret(k, v)}
     return make_conninfo("", **kept)
 
 
@@ -61,6 +122,8 @@ def connect(
             application_name=given.get("application_name", "pyreplctl"),
             connect_timeout=given.get("connect_timeout", "10"),
         )
+        with closed_on_error(connection):
+            session.pin(connection)
     except psycopg.Error as error:
         raise ConnectionFailed(
             f"cannot connect to {what} ({without_secrets(dsn)}): {_one_line(error)}",
@@ -70,6 +133,16 @@ def connect(
         ) from error
     with connection, driver_errors(what):
         yield connection
+
+
+@contextmanager
+def closed_on_error(connection: Connection) -> Iterator[None]:
+    """Close a connection where the block fails."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 @contextmanager
@@ -111,6 +184,15 @@ def what_it_says(error: psycopg.Error) -> str:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def execute_one(connection: Connection, statement: str | sql.Composed) -> None:
+    """Execute one statement; text that holds more of them is a syntax error.
+
+    By the extended protocol, which takes no second one: nothing can ride along.
+    """
+    query = statement.encode() if isinstance(statement, str) else statement
+    connection.execute(query, binary=True)
 
 
 def fetch(

@@ -11,6 +11,7 @@ from psycopg import errors as pg
 
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.errors import DatabaseError
+from pyreplctl.core.names import quoted_table
 
 # 'pyrp': the first key of all our advisory locks, also written in sql/functions/portal.
 LOCK_CLASS = 1887007344
@@ -97,7 +98,7 @@ def _holders(connection: Connection, table: str) -> str:
         " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
         " WHERE l.relation = to_regclass(%s) AND l.granted"
         " AND a.pid <> pg_backend_pid()",
-        table,
+        quoted_table(table),
     )
     return "; ".join(
         f"backend {row['pid']} ({row['usename']}, {row['application_name']},"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pyreplctl.core.config import Guard
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.errors import NotSuitable
+from pyreplctl.core.names import pasted
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def check_bound(held: Binding | None, identity: str, number: int, name: str) -> 
     raise NotSuitable(
         f"{name} {what}, not to this one ({identity})",
         hint="If this portal is the one that should write it, run"
-        f' "pyreplctl course refresh --rebind {name}".',
+        f' "pyreplctl course refresh --rebind {pasted(name)}".',
     )
 
 
@@ -60,5 +61,5 @@ def refuse_if_taken(course: Connection, identity: str, name: str) -> None:
         raise NotSuitable(
             f"database {course.info.dbname} belongs to another portal ({held.portal})",
             hint="Unregister it there first. If that portal is gone, or this one is its"
-            f' successor, run "pyreplctl course refresh --rebind {name}" here.',
+            f' successor, run "pyreplctl course refresh --rebind {pasted(name)}" here.',
         )

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from pyreplctl.core.db import Connection, connect, parameters, value
 from pyreplctl.core.errors import UsageError
+from pyreplctl.install.strangers import refuse_strangers
 
 
 @contextmanager
@@ -18,6 +19,7 @@ def connect_course(
     if dsn is None:
         hint = "This admin connection was kept at registration; --dsn gives another."
     with connect(administrator(connection, number, dsn), name, hint) as course:
+        refuse_strangers(course, name)
         yield course
 
 

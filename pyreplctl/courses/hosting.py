@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pyreplctl.core.databases import numbers
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.errors import UsageError
+from pyreplctl.core.names import in_quotes, pasted
 
 
 def remove_course(connection: Connection, name: str, key: str) -> None:
@@ -18,7 +19,7 @@ def remove_course(connection: Connection, name: str, key: str) -> None:
     if not value(connection, "SELECT pyrepl.end_hosting(%s, %s)", number, key):
         raise UsageError(
             f"{name} does not host {key}",
-            hint=f'"pyreplctl course show {name}" lists its courses.',
+            hint=f'"pyreplctl course show {pasted(name)}" lists its courses.',
         )
 
 
@@ -38,7 +39,7 @@ def refuse_hosted_elsewhere(
             raise UsageError(
                 f"course {row['course']} is already hosted by {row['name']}",
                 hint="To move it, run: pyreplctl course set"
-                f" {row['name']} --remove-course '{row['course']}'",
+                f" {pasted(row['name'])} --remove-course {in_quotes(row['course'])}",
             )
 
 

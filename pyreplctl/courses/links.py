@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from psycopg import errors as pg
 from psycopg import sql
 
 from pyreplctl.core.databases import delivery_stopped, numbers
-from pyreplctl.core.db import Connection, fetch, parameters, value
+from pyreplctl.core.db import Connection, execute_one, fetch, parameters, value
 from pyreplctl.courses.conninfo import connect_course
 from pyreplctl.schema.link import (
     Link,
@@ -99,7 +101,8 @@ def existing(portal: Connection, number: int) -> list[Link]:
 
 def create(portal: Connection, link: Link, options: dict[str, str]) -> str:
     """Create server, mapping and foreign tables; return the role's password."""
-    portal.execute(link_sql(link, options).encode())
+    for statement in link_sql(link, options):
+        execute_one(portal, statement)
     return new_password(portal, link)
 
 
@@ -108,20 +111,21 @@ def repair(portal: Connection, link: Link) -> list[ObjectChange]:
     changes = []
     held = server_options(portal, link)
     if lost := lost_options(link, held):
-        portal.execute(options_sql(link, held, lost).encode())
+        execute_one(portal, options_sql(link, held, lost))
         changes.append(
             ObjectChange(f"server {link.server}", "replaced", ", ".join(lost))
         )
     changes += _repair_mappings(portal, link)
     query = "SELECT name, held FROM pyrepl.link_rows(%s) WHERE kind = 'foreign table'"
     tables = {row["name"]: row["held"] for row in fetch(portal, query, link.server)}
-    for name, (wanted, statement) in foreign_tables(link).items():
+    for name, (wanted, statements) in foreign_tables(link).items():
         found = tables.get(name)
         if found == wanted:
             continue
         table = sql.Identifier("pyrepl", name)
         portal.execute(sql.SQL("DROP FOREIGN TABLE IF EXISTS {}").format(table))
-        portal.execute(statement.encode())
+        for statement in statements:
+            execute_one(portal, statement)
         state = "created" if found is None else "replaced"
         changes.append(ObjectChange(f"foreign table {name}", state))
     return changes
@@ -182,5 +186,38 @@ def server_options(portal: Connection, link: Link) -> dict[str, str]:
 
 def new_password(portal: Connection, link: Link) -> str:
     """Give the mapping a new password and return it; no log will show it."""
-    password: str = value(portal, "SELECT pyrepl.new_link_password(%s)", link.server)
+    with _unrecorded(portal):
+        query = "SELECT pyrepl.new_link_password(%s)"
+        password: str = value(portal, query, link.server)
     return password
+
+
+@contextmanager
+def _unrecorded(portal: Connection) -> Iterator[None]:
+    """Keep pg_stat_statements from keeping a statement that holds a password.
+
+    It keeps what runs inside of functions with track = all. Only a superuser, or who
+    was granted it, may switch that off: else docs/explanation/security.md warns of it.
+    """
+    query = "SELECT current_setting('role'), current_setting(%s, true)"
+    row = portal.execute(query, (_TRACK,)).fetchone()
+    assert row is not None
+    role, before = row
+    switched = before not in (None, "none") and _track(portal, role, "none")
+    yield
+    if switched:
+        _track(portal, role, before)
+
+
+_TRACK = "pg_stat_statements.track"
+
+
+def _track(portal: Connection, role: str, what: str) -> bool:
+    try:
+        with portal.transaction():
+            portal.execute("SET LOCAL ROLE none")
+            portal.execute("SELECT set_config(%s, %s, true)", (_TRACK, what))
+            portal.execute("SELECT set_config('role', %s, true)", (role,))
+    except pg.InsufficientPrivilege:
+        return False
+    return True

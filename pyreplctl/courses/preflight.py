@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from psycopg import sql
+
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import (
     Connection,
@@ -15,11 +17,11 @@ from pyreplctl.core.errors import (
     NotSuitable,
     UsageError,
 )
+from pyreplctl.core.names import identifier, quoted, quoted_table
 from pyreplctl.install.preflight import (
     check_server,
     held_columns,
     missing_indexes,
-    quoted,
 )
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import PARTS, Column, Contract
@@ -45,7 +47,7 @@ def own_triggers(course: Connection, config: Config) -> list[str]:
         "SELECT t.tgname || ' on ' || t.tgrelid::regclass AS trigger FROM pg_trigger t"
         " WHERE t.tgrelid = ANY (%s::regclass[]) AND NOT t.tgisinternal"
         " AND t.tgname NOT LIKE 'pyrepl\\_%%' ORDER BY 1",
-        list(contracts.table_names(config)),
+        [quoted_table(name) for name in contracts.table_names(config)],
     )
     return [row["trigger"] for row in rows]
 
@@ -96,7 +98,7 @@ def check_course(
             if own.not_null and not own.has_default and not own.generated:
                 problems.append(f"{table}.{own.name} is NOT NULL and has no default")
                 remedies.append(
-                    f"ALTER TABLE {quoted(table)} ALTER COLUMN"
+                    f"ALTER TABLE {quoted_table(table)} ALTER COLUMN"
                     f" {quoted(own.name)} SET DEFAULT {_some_default(own)};"
                 )
         for problem, remedy in missing_indexes(connection, config, part, "the course"):
@@ -119,7 +121,7 @@ def _check_ownership(course: Connection, tables: Sequence[str]) -> None:
             course,
             "SELECT pg_has_role(c.relowner, 'MEMBER') FROM pg_class c"
             " WHERE c.oid = to_regclass(%s)",
-            table,
+            quoted_table(table),
         )
         is False
     ]
@@ -140,13 +142,23 @@ def sequences_in_reach(course: Connection, config: Config) -> list[str]:
     remedies = []
     for part, table in zip(PARTS, contracts.table_names(config), strict=True):
         key = getattr(config.tables, part).key
-        name = value(course, "SELECT pg_get_serial_sequence(%s, %s)", table, key)
-        if name is None:
+        rows = fetch(
+            course,
+            "SELECT n.nspname || '.' || c.relname AS name,"
+            " format('%%I.%%I', n.nspname, c.relname) AS quoted FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.oid = pg_get_serial_sequence(%s, %s)::regclass",
+            quoted_table(table),
+            key,
+        )
+        if not rows:
             continue
+        sequence = identifier(rows[0]["name"])
         # pg_sequences does not tell of a RESTART that no nextval() has followed.
-        following = value(course, f"SELECT last_value FROM {name}".encode())
-        if following < COURSE_IDS:
-            remedies.append(f"ALTER SEQUENCE {name} RESTART WITH {COURSE_IDS};")
+        last = sql.SQL("SELECT last_value FROM {}").format(sequence)
+        if value(course, last) < COURSE_IDS:
+            named = rows[0]["quoted"]
+            remedies.append(f"ALTER SEQUENCE {named} RESTART WITH {COURSE_IDS};")
     return remedies
 
 
@@ -156,14 +168,15 @@ def cascades(course: Connection, config: Config) -> list[str]:
     The portal takes enrollments and profiles away; what a foreign key of the course
     then does (CASCADE, SET NULL, SET DEFAULT) the course has asked for.
     """
-    names = contracts.table_names(config)
+    names = contracts.table_names(config)[1:]
     rows = fetch(
         course,
         "SELECT DISTINCT c.conrelid::regclass::text AS table, t.name"
-        " FROM pg_constraint c JOIN unnest(%s::text[]) t(name)"
-        " ON c.confrelid = to_regclass(t.name)"
+        " FROM pg_constraint c JOIN unnest(%s::text[], %s::text[]) t(name, quoted)"
+        " ON c.confrelid = to_regclass(t.quoted)"
         " WHERE c.contype = 'f' AND c.confdeltype IN ('c', 'n', 'd') ORDER BY 1",
-        list(names[1:]),
+        list(names),
+        [quoted_table(name) for name in names],
     )
     return [f"{row['table']} (with {row['name']})" for row in rows]
 
@@ -171,7 +184,7 @@ def cascades(course: Connection, config: Config) -> list[str]:
 def _compare(table: str, held: Column | None, offered: Column) -> tuple[str, str]:
     name = f"{table}.{offered.name}"
     wanted = offered.full_type or offered.type
-    alter = f"ALTER TABLE {quoted(table)}"
+    alter = f"ALTER TABLE {quoted_table(table)}"
     column = quoted(offered.name)
     if held is None:
         return (

@@ -9,6 +9,7 @@ from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch, value
+from pyreplctl.core.names import quoted_table
 from pyreplctl.install import migrations, objects, roles
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
@@ -48,7 +49,7 @@ def prepare(
         "SELECT pyrepl.set_contract(%s, %s, %s, %s, %s, %s)",
         (contract.fingerprint, parts, *columns),
     )
-    course.execute("RESET ROLE")
+    course.execute("SET LOCAL ROLE none")
     return changes
 
 
@@ -68,19 +69,21 @@ def _grants(course: Connection, config: Config, role: str) -> None:
     # erase looks whether the course refers to a user: it must be able to read that.
     for row in fetch(
         course,
-        "SELECT c.conrelid::regclass::text AS table, n.nspname AS schema,"
-        " (SELECT string_agg(quote_ident(a.attname), ', ') FROM pg_attribute a"
+        "SELECT n.nspname::text AS schema, r.relname::text AS table,"
+        " ARRAY(SELECT a.attname::text FROM pg_attribute a"
         "  WHERE a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)) AS columns"
         " FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid"
         " JOIN pg_namespace n ON n.oid = r.relnamespace"
         " WHERE c.contype = 'f' AND c.confrelid = to_regclass(%s)",
-        config.tables.user.name,
+        quoted_table(config.tables.user.name),
     ):
-        statement = (
-            f"GRANT SELECT ({row['columns']}) ON {row['table']} TO pyrepl_owner;"
-            f" GRANT USAGE ON SCHEMA {row['schema']} TO pyrepl_owner"
+        course.execute(
+            sql.SQL("GRANT SELECT ({}) ON {} TO pyrepl_owner").format(
+                sql.SQL(", ").join(map(sql.Identifier, row["columns"])),
+                sql.Identifier(row["schema"], row["table"]),
+            )
         )
-        course.execute(statement.encode())
+        roles.grant_schema(course, row["schema"], "pyrepl_owner")
     name = sql.Identifier(role)
     course.execute(sql.SQL("GRANT USAGE ON SCHEMA pyrepl TO {}").format(name))
     course.execute(

@@ -16,6 +16,7 @@ from pyreplctl.core.db import (
     value,
 )
 from pyreplctl.core.errors import NotSuitable, UsageError
+from pyreplctl.core.names import pasted
 from pyreplctl.courses import binding, conninfo, delivery_mode, guard, unregister
 from pyreplctl.courses.first_registration import FirstRegistration
 from pyreplctl.courses.hosting import host, refuse_hosted_elsewhere, without_anybody
@@ -23,7 +24,7 @@ from pyreplctl.courses.preflight import check_course, refuse_the_portal
 from pyreplctl.courses.registered import Registered
 from pyreplctl.courses.request import Request
 from pyreplctl.courses.trial import AccountsInTheWay, accounts_in_the_way
-from pyreplctl.install import installed, preflight
+from pyreplctl.install import installed, preflight, strangers
 from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.schema.roles import link_roles
 
@@ -48,6 +49,7 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
         locks.install_lock(connection),
         connect(request.dsn, "the course database") as course,
     ):
+        strangers.refuse_strangers(course, "the course database")
         refuse_the_portal(connection, course)
         identity = installed.identity(connection)
         name = request.name or _registered_name(connection, course)
@@ -60,6 +62,7 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
             again = _Again(connection, course, config, number, name, request)
             return again.register(keys)
         _clear_leftovers(course)
+        strangers.refuse_made_up_roles(course)
         first = FirstRegistration(
             connection, course, config, contract, identity, name, request
         )
@@ -120,7 +123,7 @@ def _registered_number(
         if registered != name:
             raise UsageError(
                 f"this database is already registered, as {registered}",
-                hint=f"Use --name {registered}, or leave --name away.",
+                hint=f"Use --name {pasted(registered)}, or omit --name.",
             )
         return held.database_id
     if name in by_name:

@@ -12,7 +12,7 @@ import msgspec
 
 from pyreplctl.core.config import Guard, Mode
 from pyreplctl.core.errors import UsageError
-from pyreplctl.core.validation import mistakes
+from pyreplctl.core.validation import AFTER_LAST, mistakes
 
 
 @dataclass(frozen=True)
@@ -118,18 +118,19 @@ def _rows(file: Path) -> list[tuple[str, dict[str, Any]]]:
         return [
             (
                 f"line {lines.line_num}",
-                {
-                    str(key or "after the last column"): value
-                    for key, value in row.items()
-                    if value
-                }
+                {str(key or AFTER_LAST): value for key, value in row.items() if value}
                 | {"courses": (row.get("courses") or "").split()},
             )
             for row in lines
         ]
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, csv.Error, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise UsageError(
+            f"cannot read {file}: nested too deeply",
+            hint="Write CSV or TOML, in UTF-8.",
+        ) from None
+    except (ValueError, csv.Error) as error:
         raise UsageError(
             f"cannot read {file}: {error}", hint="Write CSV or TOML, in UTF-8."
         ) from error

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pyreplctl.core.db import Connection, fetch, fetch_as
 from pyreplctl.core.errors import UsageError
+from pyreplctl.core.names import pasted
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Standing:
 
     def _obstacles(self) -> list[str]:
         if self.state == "paused":
-            return [f'deliveries are paused; "pyreplctl course resume {self.database}"']
+            resume = f"pyreplctl course resume {pasted(self.database)}"
+            return [f'deliveries are paused; "{resume}"']
         if self.health != "ok":
             return [f"the database is {self.health}: {self.reason}"]
         return []

@@ -9,8 +9,10 @@ from contextlib import contextmanager, suppress
 from psycopg import errors as pg
 from psycopg.conninfo import make_conninfo
 
+from pyreplctl.core import names
 from pyreplctl.core.db import Connection, connect, fetch, value, without_secrets
 from pyreplctl.core.errors import NotSuitable, UsageError
+from pyreplctl.core.names import literal
 from pyreplctl.schema.objects import ObjectChange
 
 MINUTES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)  # that hours consist of
@@ -140,8 +142,9 @@ def _rights(cron: Connection) -> Iterator[None]:
         raise NotSuitable(
             f"role {role} may not use pg_cron: {error.diag.message_primary}",
             hint=f"As a superuser, in database {cron.info.dbname}: GRANT USAGE ON"
-            f" SCHEMA cron TO {role}; GRANT EXECUTE ON FUNCTION"
-            f" cron.schedule_in_database TO {role}; or schedule as a superuser.",
+            f" SCHEMA cron TO {names.role(role)}; GRANT EXECUTE ON FUNCTION"
+            f" cron.schedule_in_database TO {names.role(role)}; or schedule as a"
+            " superuser.",
         ) from error
     except pg.UndefinedFunction as error:
         raise NotSuitable(
@@ -171,11 +174,12 @@ def _check_role(connection: Connection, role: str) -> None:
     if not rows:
         raise UsageError(
             f"there is no role {role}",
-            hint=f"CREATE ROLE {role} LOGIN IN ROLE pyrepl_worker;",
+            hint=f"CREATE ROLE {names.role(role)} LOGIN IN ROLE pyrepl_worker;",
         )
     if not rows[0]["may"]:
         raise UsageError(
-            f"role {role} may not run the clock", hint=f"GRANT pyrepl_worker TO {role};"
+            f"role {role} may not run the clock",
+            hint=f"GRANT pyrepl_worker TO {names.role(role)};",
         )
     if not rows[0]["enters"]:
         raise UsageError(f"role {role} may not log in", hint="Name another with --as.")
@@ -187,7 +191,7 @@ def _how_to_get_it(connection: Connection) -> str:
     configure = "add pg_cron to shared_preload_libraries, set cron.database_name"
     steps = [
         f"install its package (on Debian: postgresql-{major}-cron)",
-        f"{configure} = '{name}', and restart the server",
+        f"{configure} = {literal(name)}, and restart the server",
         f"in database {_home(connection) or name}: CREATE EXTENSION pg_cron;",
     ]
     available = "SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_cron'"

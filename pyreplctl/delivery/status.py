@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pyreplctl.core.db import Connection, fetch_as, value
+from pyreplctl.core.names import pasted
 
 # Seconds in which a clock must have been seen to count on it. They are seen once a
 # second, but route may take its time over a big change, and cron begins every minute.
@@ -79,7 +80,7 @@ class Status:
             if database.health in ACT_ON:
                 remedy = (
                     '; run "pyreplctl install", then "pyreplctl course refresh'
-                    f' {database.name}"'
+                    f' {pasted(database.name)}"'
                     if database.health == "waiting_contract"
                     else ""
                 )

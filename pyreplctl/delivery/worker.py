@@ -14,6 +14,7 @@ from datetime import timedelta
 from types import FrameType
 
 import psycopg
+from psycopg import sql
 
 from pyreplctl.core.databases import numbers
 from pyreplctl.core.db import Connection, connect, fetch
@@ -250,14 +251,19 @@ class Worker:
             del self._deliveries[me]
 
     def _disconnect(self, connection: Connection, number: int) -> None:
-        for row in fetch(
+        rows = fetch(
             connection,
-            "SELECT p.oid::regproc::text AS function FROM pg_proc p"
-            " WHERE p.proname = 'postgres_fdw_disconnect'"
+            "SELECT n.nspname::text AS schema FROM pg_extension e"
+            " JOIN pg_namespace n ON n.oid = e.extnamespace"
+            " WHERE e.extname = 'postgres_fdw'"
             " AND EXISTS (SELECT FROM pg_foreign_server WHERE srvname = %s)",
             f"pyrepl_{number}",
-        ):
-            connection.execute(f"SELECT {row['function']}('pyrepl_{number}')".encode())
+        )
+        for row in rows:
+            # That of the extension: anybody can make one of this name elsewhere.
+            function = sql.Identifier(row["schema"], "postgres_fdw_disconnect")
+            query = sql.SQL("SELECT {}(%s)").format(function)
+            connection.execute(query, (f"pyrepl_{number}",))
 
 
 def _rest(done: int, backlog: int, longest: float) -> float:

@@ -6,12 +6,17 @@ from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, value
 from pyreplctl.core.errors import NotInstalled
 from pyreplctl.install import migrations, preflight
+from pyreplctl.install.strangers import refuse_strangers
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
 
 
 def require_installed(connection: Connection) -> None:
-    """Raise `NotInstalled` unless this program's version is installed in the portal."""
+    """Raise `NotInstalled` unless this program's version is installed in the portal.
+
+    Raises `NotSuitable` where it is not ours that stands there.
+    """
+    refuse_strangers(connection, "the portal")
     if value(connection, "SELECT to_regproc('pyrepl.migrations') IS NULL"):
         raise NotInstalled(
             f"pyreplctl is not installed in database {connection.info.dbname}",

@@ -9,7 +9,7 @@ from psycopg import errors as pg
 from psycopg import sql
 
 from pyreplctl.core.config import Config
-from pyreplctl.core.db import Connection
+from pyreplctl.core.db import Connection, execute_one
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.objects import (
@@ -39,13 +39,14 @@ def _create(connection: Connection, item: Object) -> None:
         _run(connection, item)
     # One that took something else in an earlier version is still there beside it.
     for function in signatures(connection, item)[1:]:
-        connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
+        execute_one(connection, f"DROP ROUTINE {function} CASCADE")
 
 
 def _run(connection: Connection, item: Object) -> None:
     # Functions refer to each other in both directions.
-    statements = f"SET LOCAL check_function_bodies = off; {item.source}"
-    connection.execute(statements.encode())
+    connection.execute("SET LOCAL check_function_bodies = off")
+    for statement in item.statements:
+        execute_one(connection, statement)
 
 
 def _record(connection: Connection, items: list[Object]) -> None:
@@ -73,7 +74,7 @@ def _revoke(connection: Connection, item: Object) -> None:
     """Take all rights from others; the source gives again whom it gives."""
     if query := _RIGHTS_OF_OTHERS.get(item.kind):
         for (statement,) in connection.execute(query.encode(), (item.name,)).fetchall():
-            connection.execute(statement.encode())
+            execute_one(connection, statement)
 
 
 def apply(connection: Connection, items: Iterable[Object]) -> list[ObjectChange]:
@@ -119,7 +120,7 @@ def drop(connection: Connection, item: Object) -> None:
 def _drop(connection: Connection, item: Object) -> None:
     if item.kind == "function":
         for function in signatures(connection, item):
-            connection.execute(f"DROP ROUTINE {function} CASCADE".encode())
+            execute_one(connection, f"DROP ROUTINE {function} CASCADE")
     elif item.kind in ("view", "type"):
         connection.execute(
             sql.SQL("DROP {} IF EXISTS {} CASCADE").format(

@@ -6,12 +6,13 @@ is wrong and the statement that repairs it.
 
 from __future__ import annotations
 
-from psycopg import sql
-
+from pyreplctl.core import names
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.errors import NotInstalled, NotSuitable
+from pyreplctl.core.names import quoted, quoted_table
 from pyreplctl.install import migrations
+from pyreplctl.install.strangers import refuse_made_up_roles, refuse_strangers
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import PARTS, Column, Contract
 
@@ -52,6 +53,8 @@ def refuse_newer(side: str, unknown: list[str]) -> None:
 def check_portal(connection: Connection, config: Config) -> None:
     """Refuse a portal whose tables triggers cannot watch, or whose keys do not fit."""
     check_server(connection, "the portal")
+    refuse_strangers(connection, "the portal")
+    refuse_made_up_roles(connection)
     _check_rights(connection, config)  # first: without them we may not even look
     if value(connection, "SELECT to_regclass('pyrepl.binding') IS NOT NULL"):
         raise NotSuitable(
@@ -132,7 +135,7 @@ def missing_indexes(
         (
             f"{table.name} has no primary key or unique index on {column} at {where}",
             (
-                f"CREATE UNIQUE INDEX CONCURRENTLY ON {quoted(table.name)}"
+                f"CREATE UNIQUE INDEX CONCURRENTLY ON {quoted_table(table.name)}"
                 f" ({quoted(column)});"
             ),
         )
@@ -148,7 +151,7 @@ def _is_unique(connection: Connection, table: str, column: str) -> bool:
         " AND a.attnum = i.indkey[0] WHERE i.indrelid = to_regclass(%s)"
         " AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1"
         " AND i.indpred IS NULL AND a.attname = %s",
-        table,
+        quoted_table(table),
         column,
     )
     return bool(found)
@@ -162,7 +165,7 @@ def _check_triggers_fire(connection: Connection, table: str) -> None:
         " EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid) AS children,"
         " EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = c.oid) AS subscribed"
         " FROM pg_class c WHERE c.oid = to_regclass(%s)",
-        table,
+        quoted_table(table),
     )[0]
     wrong = None
     if row["kind"] == "p" or row["partition"]:
@@ -206,18 +209,13 @@ def _check_rights(connection: Connection, config: Config) -> None:
             connection,
             "SELECT pg_has_role(c.relowner, 'MEMBER') FROM pg_class c"
             " WHERE c.oid = to_regclass(%s)",
-            table,
+            quoted_table(table),
         )
         is False
     ]
     if lacking:
         raise NotSuitable(
             f"role {me['name']} may not install: it lacks {'; '.join(lacking)}",
-            hint="Install once as a superuser; later as a role with"
-            f" GRANT pyrepl_owner TO {me['name']} that owns the three tables.",
+            hint="Install once as a superuser; later as a role that owns the three"
+            f" tables, with GRANT pyrepl_owner TO {names.role(me['name'])}.",
         )
-
-
-def quoted(name: str) -> str:
-    """Return the name of a table or column as SQL takes it."""
-    return ".".join(sql.Identifier(part).as_string() for part in name.split("."))

@@ -45,10 +45,12 @@ def _drop_extension(connection: Connection) -> list[ObjectChange]:
     with connection.transaction():
         for row in fetch(
             connection,
-            "SELECT quote_ident(srvname) AS name FROM pg_foreign_server"
+            "SELECT srvname::text AS name FROM pg_foreign_server"
             " WHERE srvowner = to_regrole('pyrepl_owner')",
         ):
-            connection.execute(f"DROP SERVER {row['name']} CASCADE".encode())
+            connection.execute(
+                sql.SQL("DROP SERVER {} CASCADE").format(sql.Identifier(row["name"]))
+            )
         try:
             with connection.transaction():
                 connection.execute("DROP EXTENSION postgres_fdw")

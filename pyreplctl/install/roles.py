@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from psycopg import errors as pg
 from psycopg import sql
 
-from pyreplctl.core.db import Connection, fetch, value
+from pyreplctl.core.db import Connection, execute_one, fetch, value
+from pyreplctl.core.names import identifier, quoted_table
 from pyreplctl.schema import tables
 from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.schema.roles import CONNECTION_LIMIT
@@ -49,30 +50,37 @@ def grant_table(
     connection: Connection, table: str, rights: Sequence[str], role: str
 ) -> str:
     """Give rights on a table and its schema; return created or unchanged."""
-    schema, _ = table.split(".")
+    schema, _ = table.split(".", 1)
     state = "unchanged"
     if not value(
         connection, "SELECT has_schema_privilege(%s, %s, 'USAGE')", role, schema
     ):
-        connection.execute(
-            sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(
-                sql.Identifier(schema), sql.Identifier(role)
-            )
-        )
+        grant_schema(connection, schema, role)
         state = "created"
     for right in rights:
         if not value(
-            connection, "SELECT has_table_privilege(%s, %s, %s)", role, table, right
+            connection,
+            "SELECT has_table_privilege(%s::name, to_regclass(%s)::oid, %s)",
+            role,
+            quoted_table(table),
+            right,
         ):
             connection.execute(
                 sql.SQL("GRANT {} ON {} TO {}").format(
-                    sql.SQL(right),
-                    sql.Identifier(*table.split(".")),
-                    sql.Identifier(role),
+                    sql.SQL(right), identifier(table), sql.Identifier(role)
                 )
             )
             state = "created"
     return state
+
+
+def grant_schema(connection: Connection, schema: str, role: str) -> None:
+    """Let a role look objects up in a schema."""
+    connection.execute(
+        sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(
+            sql.Identifier(schema), sql.Identifier(role)
+        )
+    )
 
 
 _ATTRIBUTES = {
@@ -110,7 +118,7 @@ def repair(
 def _run(connection: Connection, row: dict[str, str]) -> list[ObjectChange]:
     try:
         with connection.transaction():
-            connection.execute(row["statement"].encode())
+            execute_one(connection, row["statement"])
     except pg.InsufficientPrivilege:
         # Whether it is needed will be seen: what is to be replaced must be ours.
         return []

@@ -6,6 +6,7 @@ from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection
+from pyreplctl.core.names import quoted, quoted_table
 from pyreplctl.install import migrations
 from pyreplctl.schema import contracts, course_objects, guard, portal_objects, roles
 from pyreplctl.schema.link import Link, link_sql
@@ -73,11 +74,10 @@ def _course_roles(connection: Connection, config: Config) -> list[str]:
 
 
 def _table_grants(config: Config, granted: str) -> list[str]:
-    names = [
-        sql.Identifier(*name.split(".")).as_string()
-        for name in contracts.table_names(config)
-    ]
-    schemas = dict.fromkeys(name.partition(".")[0] for name in names)
+    names = [quoted_table(name) for name in contracts.table_names(config)]
+    schemas = dict.fromkeys(
+        quoted(name.partition(".")[0]) for name in contracts.table_names(config)
+    )
     return [
         *(f"GRANT USAGE ON SCHEMA {schema} TO pyrepl_owner" for schema in schemas),
         *(f"GRANT {granted} ON {name} TO pyrepl_owner" for name in names),

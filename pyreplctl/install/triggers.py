@@ -36,29 +36,30 @@ def drop_triggers(
     changes = []
     for row in fetch(
         connection,
-        "SELECT c.oid::regclass::text AS table, array_agg(t.tgname::text) AS names"
+        "SELECT n.nspname::text AS schema, c.relname::text AS name,"
+        " array_agg(t.tgname::text) AS triggers"
         " FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE t.tgname LIKE 'pyrepl\\_%%' AND c.relkind IN ('r', 'p')"
-        " AND NOT t.tgisinternal AND (%s::text IS NULL OR c.oid = to_regclass(%s))"
-        " GROUP BY c.oid ORDER BY 1",
+        " AND NOT t.tgisinternal AND (%s::text IS NULL"
+        "  OR n.nspname || '.' || c.relname = %s)"
+        " GROUP BY n.nspname, c.relname ORDER BY 1, 2",
         table,
         table,
     ):
-        drops = sql.SQL("; ").join(
-            sql.SQL("DROP TRIGGER {} ON {}").format(
-                sql.Identifier(name), sql.SQL(row["table"])
-            )
-            for name in row["names"]
-        )
+        name = f"{row['schema']}.{row['name']}"
+        of = sql.Identifier(row["schema"], row["name"])
+        drops = [
+            sql.SQL("DROP TRIGGER {} ON {}").format(sql.Identifier(trigger), of)
+            for trigger in row["triggers"]
+        ]
         under_lock_timeout(
-            connection,
-            row["table"],
-            patience,
-            partial(_execute, connection, drops),
+            connection, name, patience, partial(_execute, connection, drops)
         )
-        changes.append(ObjectChange(f"triggers {row['table']}", "dropped"))
+        changes.append(ObjectChange(f"triggers {name}", "dropped"))
     return changes
 
 
-def _execute(connection: Connection, statement: sql.Composed) -> None:
-    connection.execute(statement)
+def _execute(connection: Connection, statements: list[sql.Composed]) -> None:
+    for statement in statements:
+        connection.execute(statement)

@@ -60,7 +60,7 @@ class _OurTransaction(PostgresqlPsycopgBackend):  # type: ignore[misc]
 def backend(connection: Connection) -> Iterator[_OurTransaction]:
     """Let yoyo work in the transaction that is open, with its tables in our schema."""
     path = connection.execute("SELECT current_setting('search_path')").fetchone()
-    connection.execute("SELECT set_config('search_path', 'pyrepl', true)")
+    connection.execute("SELECT set_config('search_path', 'pyrepl, pg_temp', true)")
     try:
         yield _OurTransaction(connection)
     finally:

@@ -9,11 +9,12 @@ from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch
+from pyreplctl.core.names import quoted_table
 from pyreplctl.schema import contracts, guard
 from pyreplctl.schema.contracts import PARTS, Contract
 from pyreplctl.schema.objects import Object
 from pyreplctl.schema.slots import course_slots, row_type
-from pyreplctl.schema.sql_files import render, texts
+from pyreplctl.schema.sql_files import statements, texts
 
 
 def wanted_objects(
@@ -31,14 +32,18 @@ def wanted_objects(
         wanted.append(Object("type", name, row_type(part, contract, name)))
     for folder in ("functions/both", "functions/course"):
         wanted += [
-            Object("function", name, render(text, slots))
+            Object("function", name, statements(text, slots))
             for name, text in texts(folder).items()
             if name != "guard"
         ]
     wanted += guard.functions(config, contract)
     triggers = texts("triggers/course")
     wanted += [
-        Object("view", name, render(text, slots) + triggers.get(name, ""))
+        Object(
+            "view",
+            name,
+            statements(text, slots) + statements(triggers.get(name, ""), slots),
+        )
         for name, text in texts("views/course").items()
     ]
     return wanted
@@ -79,7 +84,7 @@ def user_columns(course: Connection, config: Config) -> dict[str, UserColumn]:
             "   WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid"
             "   AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum))"
             " WHERE i.indrelid = to_regclass(%s) AND i.indisunique",
-            name,
+            quoted_table(name),
         )
     }
     return {

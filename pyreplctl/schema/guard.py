@@ -8,14 +8,16 @@ from pyreplctl.core.config import Config
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import PARTS, Contract
 from pyreplctl.schema.objects import Object
-from pyreplctl.schema.sql_files import Slots, render, texts
+from pyreplctl.schema.sql_files import Slots, statements, texts
 
 
 def functions(config: Config, contract: Contract) -> list[Object]:
     """Return the trigger functions, one a table."""
     text = texts("functions/course")["guard"]
     return [
-        Object("function", _name(part), render(text, _slots(config, contract, part)))
+        Object(
+            "function", _name(part), statements(text, _slots(config, contract, part))
+        )
         for part in PARTS
     ]
 
@@ -30,7 +32,7 @@ def triggers(config: Config) -> list[Object]:
             "table": table.identifier,
             "guard": sql.Identifier(_name(part)),
         }
-        items.append(Object("triggers", table.name, render(text, slots)))
+        items.append(Object("triggers", table.name, statements(text, slots)))
     return items
 
 

@@ -10,8 +10,17 @@ from psycopg import sql
 
 from pyreplctl.schema.foreign_tables import PUSHED, VERIFIED
 from pyreplctl.schema.roles import IMMEDIATE
-from pyreplctl.schema.sql_files import Slots, render, texts
+from pyreplctl.schema.sql_files import Slots, statements, texts
 
+# What a database may set for all its sessions, and would change what a push means: see
+# core/session.py. postgres_fdw itself sets search_path and the formats of dates.
+_PINNED = (
+    " -c row_security=off -c default_transaction_read_only=off"
+    " -c default_transaction_deferrable=off -c exit_on_error=off"
+    " -c standard_conforming_strings=on -c array_nulls=on"
+    " -c transform_null_equals=off -c quote_all_identifiers=off -c bytea_output=hex"
+    " -c plpgsql.extra_errors=none"
+)
 # A course that hangs must not hang the portal: every wait has an end.
 _DEFAULTS = {
     "connect_timeout": "5",
@@ -23,7 +32,7 @@ _DEFAULTS = {
     "fetch_size": "10000",
     "options": "-c statement_timeout=60s -c lock_timeout=1s"
     " -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on -c jit=off"
-    " -c row_security=off",
+    + _PINNED,
 }
 # A writer waits for these.
 _HURRIED = {
@@ -31,7 +40,7 @@ _HURRIED = {
     "tcp_user_timeout": "5000",
     "options": "-c statement_timeout=5s -c lock_timeout=500ms"
     " -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on -c jit=off"
-    " -c row_security=off",
+    + _PINNED,
 }
 
 
@@ -59,8 +68,11 @@ def immediate_role(role: str) -> str:
     return f"{role}{IMMEDIATE}"
 
 
-def link_sql(link: Link, options: dict[str, str]) -> str:
-    """Return the SQL that links the portal to a course database, without password."""
+def link_sql(link: Link, options: dict[str, str]) -> tuple[str, ...]:
+    """Return the statements that link the portal to a course database.
+
+    Without the password.
+    """
     listed = sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(name), sql.Literal(text))
         for name, text in (_defaults(link) | options).items()
@@ -70,8 +82,8 @@ def link_sql(link: Link, options: dict[str, str]) -> str:
         "options": listed,
         "link_role": sql.Literal(link.role),
     }
-    tables = [statement for _, statement in foreign_tables(link).values()]
-    return "\n".join([render(texts("links")["link"], slots), *tables])
+    tables = [part for _, parts in foreign_tables(link).values() for part in parts]
+    return (*statements(texts("links")["link"], slots), *tables)
 
 
 def _defaults(link: Link) -> dict[str, str]:
@@ -79,10 +91,10 @@ def _defaults(link: Link) -> dict[str, str]:
     return _DEFAULTS | named | (_HURRIED if link.immediate else {})
 
 
-def foreign_tables(link: Link) -> dict[str, tuple[str, str]]:
-    """Return the foreign tables of a link: how the catalog has each, and its SQL."""
+def foreign_tables(link: Link) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return the foreign tables of a link: how the catalog has each, its statements."""
     chosen = PUSHED if link.immediate else PUSHED + VERIFIED
-    found = {}
+    found: dict[str, tuple[str, tuple[str, ...]]] = {}
     for table in chosen:
         name = f"{table.view}_{link.suffix}"
         options = f"{{schema_name=pyrepl,table_name={table.view}}}"
@@ -95,12 +107,12 @@ def foreign_tables(link: Link) -> dict[str, tuple[str, str]]:
         }
         found[name] = (
             "\n".join([link.server, options, *table.columns]),
-            render(texts("links")["foreign_table"], slots),
+            statements(texts("links")["foreign_table"], slots),
         )
     return found
 
 
-_SETTING = re.compile(r"-c (\w+)=(\S+)")
+_SETTING = re.compile(r"-c ([\w.]+)=(\S+)")
 
 
 def lost_options(link: Link, held: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from psycopg import Cursor, sql
 
 from pyreplctl.core.db import Connection, fetch, value
+from pyreplctl.core.names import quoted_table
 from pyreplctl.schema.sql_files import Slots, render, texts
 
 
@@ -24,7 +25,12 @@ class Object:
 
     kind: str
     name: str
-    source: str
+    statements: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """All its SQL, as one text."""
+        return "".join(self.statements)
 
     @property
     def source_hash(self) -> str:
@@ -116,7 +122,7 @@ def _disabled(connection: Connection, item: Object) -> bool:
             connection,
             "SELECT bool_or(tgenabled <> 'A') FROM pg_trigger"
             " WHERE tgrelid = to_regclass(%s) AND tgname LIKE 'pyrepl\\_%%'",
-            item.name,
+            quoted_table(item.name),
         )
     )
 
@@ -140,7 +146,7 @@ def orphans(
     wanted = {(item.kind, item.name) for item in items}
     rows = fetch(connection, "SELECT kind, name FROM pyrepl.object ORDER BY kind, name")
     return [
-        Object(row["kind"], row["name"], "")
+        Object(row["kind"], row["name"])
         for row in rows
         if (row["kind"], row["name"]) not in wanted
         and (not kinds or row["kind"] in kinds)

@@ -12,7 +12,7 @@ from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import PARTS, Contract
 from pyreplctl.schema.objects import Object
 from pyreplctl.schema.slots import database_slots, portal_slots, row_type
-from pyreplctl.schema.sql_files import Slots, render, texts
+from pyreplctl.schema.sql_files import Slots, statements, texts
 
 # What verify has for each database.
 TRUTHS = ("truth", "truth_rows", "truth_sums", "truth_total")
@@ -95,7 +95,7 @@ def _own_objects(
             wanted.append(Object("type", name, source))
     for folder in ("functions/both", "functions/portal"):
         wanted += [
-            Object("function", name, render(text, slots))
+            Object("function", name, statements(text, slots))
             for name, text in texts(folder).items()
             if name not in ("push", *TRUTHS)
         ]
@@ -119,9 +119,9 @@ def database_objects(
     slots = database_slots(config, contract, number, server)
     found = texts("functions/portal")
     wanted = [
-        Object("function", f"push_{number}", render(found["push"], slots)),
+        Object("function", f"push_{number}", statements(found["push"], slots)),
         *(
-            Object("function", f"{name}_{number}", render(found[name], slots))
+            Object("function", f"{name}_{number}", statements(found[name], slots))
             for name in TRUTHS
         ),
     ]
@@ -130,7 +130,7 @@ def database_objects(
     if value(connection, query, f"pyrepl_{immediate}"):
         slots["push"] = sql.Identifier(f"push_{immediate}")
         slots["inbox"] = sql.Identifier(f"inbox_{immediate}")
-        source = render(found["push"], slots)
+        source = statements(found["push"], slots)
         wanted.append(Object("function", f"push_{immediate}", source))
     return wanted
 
@@ -146,6 +146,6 @@ def triggers(config: Config) -> list[Object]:
             "capture": sql.Identifier(f"capture_{part}"),
             "part": sql.Literal(part),
         }
-        items.append(Object("triggers", table.name, render(text, slots)))
+        items.append(Object("triggers", table.name, statements(text, slots)))
     immediate = texts("triggers/portal")["immediate"]
-    return [*items, Object("triggers", "pyrepl.change", immediate)]
+    return [*items, Object("triggers", "pyrepl.change", statements(immediate, {}))]

@@ -73,6 +73,8 @@ def digest(
     digest: sql.Composable = sql.SQL("({})").format(sql.SQL(" # ").join(hashes))
     for image in images or [sql.SQL("''")]:
         digest = sql.SQL('hashtextextended({} COLLATE "C", {})').format(image, digest)
+        # As text: what nests hundreds deep is more than the composer's stack holds.
+        digest = sql.SQL(digest.as_string())
     return digest
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from psycopg import sql
 
 from pyreplctl.core.config import Config
+from pyreplctl.core.names import quoted_table
 from pyreplctl.schema import row_hash
 from pyreplctl.schema.contracts import ACTIVE, PARTS, Column, Contract
 from pyreplctl.schema.sql_files import Slots, render, texts
@@ -41,17 +42,16 @@ def _chosen_users(column: sql.Composable) -> sql.Composed:
     ).format(column)
 
 
-def row_type(part: str, contract: Contract, name: str) -> str:
-    """Return the SQL that makes the composite type of a part, anew if need be."""
+def row_type(part: str, contract: Contract, name: str) -> tuple[str, str]:
+    """Return the statements that make the composite type of a part again."""
     columns = sql.SQL(",\n    ").join(
         sql.SQL("{} {}").format(column.identifier, column.cast)
         for column in contract.part(part)
     )
-    return (
-        sql.SQL("DROP TYPE IF EXISTS {0} CASCADE;\nCREATE TYPE {0} AS (\n    {1})")
-        .format(sql.Identifier("pyrepl", name), columns)
-        .as_string()
-    )
+    of = sql.Identifier("pyrepl", name)
+    drop = sql.SQL("DROP TYPE IF EXISTS {} CASCADE;\n").format(of)
+    create = sql.SQL("CREATE TYPE {} AS (\n    {})").format(of, columns)
+    return drop.as_string(), create.as_string()
 
 
 def table_slots(config: Config) -> Slots:
@@ -60,7 +60,7 @@ def table_slots(config: Config) -> Slots:
     for part in PARTS:
         table = getattr(config.tables, part)
         slots[f"{part}_table"] = table.identifier
-        slots[f"{part}_table_name"] = sql.Literal(table.name)
+        slots[f"{part}_table_name"] = sql.Literal(quoted_table(table.name))
         slots[f"{part}_key"] = sql.Identifier(table.key)
         slots[f"{part}_key_name"] = sql.Literal(table.key)
         if part != "user":

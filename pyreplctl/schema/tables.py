@@ -13,14 +13,19 @@ from pyreplctl.schema.sql_files import root
 class Difference:
     """A column, constraint or index that is missing, edited, or of nobody of ours.
 
-    `remedy` is the statement that ends it; `safe` says that it loses no data.
+    `statements` end it; `safe` says that they lose no data.
     """
 
     object: str
     state: str
     detail: str
-    remedy: str
+    statements: tuple[str, ...]
     safe: bool = False
+
+    @property
+    def remedy(self) -> str:
+        """The statements as one text."""
+        return "; ".join(self.statements)
 
 
 HEADER = '-- written by "make expected" from the migrations; do not edit'
@@ -58,13 +63,19 @@ def compare(
             line = lacking[key]
             found.append(
                 Difference(
-                    name, "missing", "is not there", _add(table, line), _is_safe(line)
+                    name,
+                    "missing",
+                    "is not there",
+                    (_add(table, line),),
+                    _is_safe(line),
                 )
             )
         elif key not in lacking:
             line = besides[key]
             found.append(
-                Difference(name, "orphan", "no migration makes it", _drop(table, line))
+                Difference(
+                    name, "orphan", "no migration makes it", (_drop(table, line),)
+                )
             )
         else:
             found.append(
@@ -73,11 +84,15 @@ def compare(
                     "edited",
                     f"is {_rest(besides[key])}, a migration has made it"
                     f" {_rest(lacking[key])}",
-                    f"{_drop(table, besides[key])}; {_add(table, lacking[key])}",
+                    (_drop(table, besides[key]), _add(table, lacking[key])),
                     _is_safe(besides[key]),
                 )
             )
     return found
+
+
+# As quote_ident writes it: only what holds nothing odd stands without quotes.
+_NAME = r'(?:"(?:[^"]|"")*"|[^ "]+)'
 
 
 def _key(line: str) -> str:
@@ -87,10 +102,13 @@ def _key(line: str) -> str:
     'column xid'
     >>> _key("index CREATE UNIQUE INDEX a ON pyrepl.b USING btree (c)")
     'index a'
+    >>> _key('column "x; DROP TABLE y" integer')
+    'column "x; DROP TABLE y"'
     """
-    if match := re.match(r"index CREATE (?:UNIQUE )?INDEX (\S+) ON", line):
+    if match := re.match(rf"index CREATE (?:UNIQUE )?INDEX ({_NAME}) ON", line):
         return f"index {match[1]}"
-    return " ".join(line.split(" ")[:2])
+    match = re.match(rf"\S+(?: {_NAME})?", line)
+    return match[0] if match else line
 
 
 def _rest(line: str) -> str:

@@ -12,6 +12,7 @@ from pyreplctl.core.errors import (
     DatabaseError,
     Error,
 )
+from pyreplctl.core.names import pasted
 from pyreplctl.schema import course_objects
 from pyreplctl.schema import link as links
 from pyreplctl.schema.contracts import Contract
@@ -46,7 +47,7 @@ def verdict(items: Iterable[Finding], error: str | None) -> bool | None:
 def look_at_course(dsn: str, known: PortalState, number: int) -> DatabaseStructure:
     """Compare a course database and its links, as its server tells of itself."""
     agreed = known.agreements[number]
-    refresh = Remedy(f'run "pyreplctl course refresh {agreed.name}"', "refresh")
+    refresh = Remedy(f'run "pyreplctl course refresh {pasted(agreed.name)}"', "refresh")
     link = replace(refresh, step="link")
     looked = DatabaseStructure(
         [item for way in agreed.ways for item in _link(known, way, link)]
@@ -65,7 +66,7 @@ def look_at_course(dsn: str, known: PortalState, number: int) -> DatabaseStructu
     except ConnectionFailed as error:
         # In whatever language: a server names the role that it does not let in.
         if agreed.link_role in str(error):
-            rotate = f'run "pyreplctl course rotate-password {agreed.name}"'
+            rotate = f'run "pyreplctl course rotate-password {pasted(agreed.name)}"'
             if all(i.state == "current" for i in looked.items if i.object == mapping):
                 looked.items = [i for i in looked.items if i.object != mapping]
                 wrong = Finding.wrong(
@@ -161,7 +162,7 @@ def _bindings(
     """Compare what the course is bound to with what the portal has agreed on."""
     rebind = Remedy(
         f'if this portal is the right one, run "pyreplctl course refresh --rebind'
-        f' {agreed.name}"'
+        f' {pasted(agreed.name)}"'
     )
     held = {row.name: row.held for row in rows if row.kind == "binding"}
     if not held:

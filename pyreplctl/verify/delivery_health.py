@@ -6,6 +6,7 @@ from pyreplctl.core.db import Connection, driver_errors
 from pyreplctl.core.errors import (
     DatabaseError,
 )
+from pyreplctl.core.names import pasted
 from pyreplctl.delivery import status
 from pyreplctl.verify.findings import Finding, Remedy
 
@@ -30,7 +31,7 @@ def delivery_findings(database: status.Database) -> list[Finding]:
     if database.last_delivered_at:
         said += f", last success {database.last_delivered_at:%Y-%m-%d %H:%M:%S %Z}"
     items = [Finding("delivery", "current", said)]
-    refresh = f'run "pyreplctl course refresh {database.name}"'
+    refresh = f'run "pyreplctl course refresh {pasted(database.name)}"'
     if database.health in status.ACT_ON:
         remedy = SEE_STATUS
         if database.health == "waiting_contract":

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pyreplctl.core.names import quoted, quoted_table
 from pyreplctl.schema import tables as our_tables
 from pyreplctl.schema.objects import Object
 
@@ -27,13 +28,13 @@ class Row:
 class Remedy:
     """What ends it, in words, and the step of repair that does it.
 
-    The step is install, refresh, link, password, or sql, whose statement loses no data;
+    The step is install, refresh, link, password, or sql, whose statements lose no data;
     or nothing, where somebody must decide.
     """
 
     text: str
     step: Literal["install", "refresh", "link", "password", "sql", ""] = ""
-    statement: str = ""
+    statements: tuple[str, ...] = ()
 
 
 BY_HAND = Remedy("")
@@ -128,9 +129,10 @@ def _orphan(row: Row, remedy: Remedy) -> Finding:
     if row.source is not None:
         return Finding.wrong(name, "orphan", "is not used any more", remedy)
     kind = {"function": "ROUTINE"}.get(row.kind, row.kind.upper())
-    drop = f"DROP {kind} pyrepl.{row.name}"
+    drop = f"DROP {kind} pyrepl.{quoted(row.name)}"
     if row.kind == "triggers":
-        drops = [f"DROP TRIGGER {n} ON {row.name}" for n in str(row.held).split()]
+        table = quoted_table(row.name)
+        drops = [f"DROP TRIGGER {quoted(n)} ON {table}" for n in str(row.held).split()]
         drop = "; ".join(drops)
     return Finding.wrong(name, "orphan", _SAID["orphan"], Remedy(drop))
 
@@ -153,13 +155,13 @@ def tables(rows: Iterable[Row], side: str, remedy: Remedy) -> list[Finding]:
                 found.object,
                 found.state,
                 found.detail,
-                Remedy(found.remedy, "sql" if found.safe else "", found.remedy),
+                Remedy(found.remedy, "sql" if found.safe else "", found.statements),
             )
             for found in our_tables.compare(name, wanted, lines)
         ]
     for name, row in held.items():
         if our_tables.ours(name):
-            drop = Remedy(f"DROP TABLE pyrepl.{name}")
+            drop = Remedy(f"DROP TABLE pyrepl.{quoted(name)}")
             items.append(
                 Finding.wrong(f"table {name}", "orphan", _SAID["orphan"], drop)
             )

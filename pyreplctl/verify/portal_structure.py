@@ -15,6 +15,7 @@ from pyreplctl.core.errors import (
     NotInstalled,
     NotSuitable,
 )
+from pyreplctl.core.names import quoted
 from pyreplctl.delivery import status
 from pyreplctl.schema import contracts, portal_objects
 from pyreplctl.schema import link as links
@@ -194,9 +195,9 @@ def _orphan_links(known: PortalState) -> list[Finding]:
     found = []
     for row in known.rows:
         if row.kind == "server" and row.name not in wanted:
-            drop = f"DROP SERVER {row.name} CASCADE"
+            drop = f"DROP SERVER {quoted(row.name)} CASCADE"
         elif row.kind == "foreign table" and row.name not in tables:
-            drop = f"DROP FOREIGN TABLE pyrepl.{row.name}"
+            drop = f"DROP FOREIGN TABLE pyrepl.{quoted(row.name)}"
         else:
             continue
         said = "belongs to no course database"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pyreplctl.core import databases
 from pyreplctl.core.config import Config
-from pyreplctl.core.db import Connection, connect, driver_errors
+from pyreplctl.core.db import Connection, connect, driver_errors, execute_one
 from pyreplctl.core.errors import Error
 from pyreplctl.core.locks import Patience
 from pyreplctl.courses import conninfo, links, refresh
@@ -35,7 +35,7 @@ class Step:
             "refresh": "course refresh",
             "link": "repair the link",
             "password": "a new password",
-            "sql": remedy.statement,
+            "sql": "; ".join(remedy.statements),
             "": "left to you",
         }[remedy.step]
 
@@ -125,10 +125,14 @@ def _database(
 
 def _run(connection: Connection, remedies: list[Remedy]) -> list[ObjectChange]:
     """Run statements of which none loses data, each without waiting long."""
-    statements = [remedy.statement for remedy in remedies if remedy.step == "sql"]
-    for statement in statements:
+    changes = []
+    for remedy in remedies:
+        if remedy.step != "sql":
+            continue
         with connection.transaction():
             roles.become_owner(connection)
             connection.execute("SET LOCAL lock_timeout = '2s'")
-            connection.execute(statement.encode())
-    return [ObjectChange(statement, "replaced") for statement in statements]
+            for statement in remedy.statements:
+                execute_one(connection, statement)
+        changes.append(ObjectChange("; ".join(remedy.statements), "replaced"))
+    return changes

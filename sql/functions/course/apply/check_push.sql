@@ -37,7 +37,8 @@ BEGIN
         SELECT string_agg(r.wanted || ' on ' || t.table_name, ', ') INTO v_problem
         FROM (SELECT DISTINCT c.table_name FROM pyrepl.contract_column c) t
         CROSS JOIN unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) r(wanted)
-        WHERE NOT has_table_privilege(t.table_name, r.wanted);
+        WHERE NOT has_table_privilege(format('%I.%I',
+            split_part(t.table_name, '.', 1), split_part(t.table_name, '.', 2)), r.wanted);
         IF v_problem IS NOT NULL THEN
             RAISE 'pyrepl_owner lacks rights at the course: %', v_problem
                 USING ERRCODE = 'PR015', HINT = 'Run "pyreplctl course refresh".';

@@ -14,7 +14,10 @@ AS $contract_problem$
             c.column_name, c.table_name, c.local_type, format_type(a.atttypid, -1))
         END
     FROM pyrepl.contract_column c
-    LEFT JOIN pg_attribute a ON a.attrelid = to_regclass(c.table_name)
+    LEFT JOIN pg_attribute a ON a.attrelid = CASE c.part
+            WHEN 'user' THEN to_regclass({user_table_name})
+            WHEN 'profile' THEN to_regclass({profile_table_name})
+            ELSE to_regclass({enrollment_table_name}) END
         AND a.attname = c.column_name::name AND NOT a.attisdropped
     WHERE format_type(a.atttypid, -1) IS DISTINCT FROM c.local_type
     ORDER BY c.part, c.position

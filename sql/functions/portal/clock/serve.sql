@@ -1,27 +1,31 @@
 -- Route and deliver for a while: all that the worker does, for psql, cron and pg_cron.
--- Several may run at once. Not SECURITY DEFINER and without SET, or it could not COMMIT.
+-- Several may run at once. Not SECURITY DEFINER and without SET, or it could not COMMIT: it
+-- sets the path itself after each COMMIT, since operators of others stand in the caller's.
 CREATE OR REPLACE PROCEDURE pyrepl.serve(p_for interval DEFAULT '55 s')
 LANGUAGE plpgsql
 AS $serve$
 DECLARE
-    v_until timestamptz := pg_catalog.clock_timestamp() + p_for;
+    v_until timestamp with time zone;
     v_database integer;
     v_announced integer[] := '{}';
-    v_outcome text;
-    v_sqlstate text;
-    v_message text;
-    v_hint text;
-    v_detail text;
+    v_outcome pg_catalog.text;
+    v_sqlstate pg_catalog.text;
+    v_message pg_catalog.text;
+    v_hint pg_catalog.text;
+    v_detail pg_catalog.text;
     v_worked boolean;
     v_warned boolean := false;
-    v_ticked timestamptz := '-infinity';
+    v_ticked timestamp with time zone := '-infinity';
     v_pause double precision := 0.001;
 BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    v_until := clock_timestamp() + p_for;
     LOOP
-        IF v_ticked < pg_catalog.clock_timestamp() - interval '1 s' THEN
-            v_ticked := pg_catalog.clock_timestamp();
-            PERFORM pyrepl.tick('serve', pg_catalog.pg_backend_pid()::text);
+        IF v_ticked < clock_timestamp() - interval '1 s' THEN
+            v_ticked := clock_timestamp();
+            PERFORM pyrepl.tick('serve', pg_backend_pid()::text);
             COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         END IF;
         BEGIN
             v_worked := coalesce(pyrepl.route(), 0) > 0;
@@ -35,12 +39,13 @@ BEGIN
             END IF;
         END;
         COMMIT;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         FOREACH v_database IN ARRAY ARRAY(SELECT d FROM pyrepl.due() d) LOOP
-            -- The first delivery of a call is announced; a database that kills this call
-            -- later is named by the next one.
+            -- Announced, so that a database that kills this call is named by the next.
             IF v_database <> ALL (v_announced) THEN
                 PERFORM pyrepl.serving(v_database, true);
                 COMMIT;
+                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
             END IF;
             v_sqlstate := NULL;
             BEGIN
@@ -52,27 +57,30 @@ BEGIN
                     v_detail = PG_EXCEPTION_DETAIL;
                 -- Of a failed connection the detail tells host, port and reason.
                 IF v_sqlstate LIKE '08%' AND v_detail <> '' THEN
-                    v_message := pg_catalog.regexp_replace(v_detail, '\s+', ' ', 'g');
+                    v_message := regexp_replace(v_detail, '\s+', ' ', 'g');
                 END IF;
             END;
             COMMIT;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
             IF v_sqlstate IS NOT NULL THEN
                 PERFORM pyrepl.delivery_failed(
                     v_database, v_sqlstate, v_message, nullif(v_hint, ''), v_detail);
                 COMMIT;
+                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
                 v_worked := true;
             END IF;
             IF v_database <> ALL (v_announced) THEN
                 PERFORM pyrepl.serving(v_database, false);
                 COMMIT;
-                v_announced := pg_catalog.array_append(v_announced, v_database);
+                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                v_announced := array_append(v_announced, v_database);
             END IF;
         END LOOP;
-        EXIT WHEN pg_catalog.clock_timestamp() >= v_until;
+        EXIT WHEN clock_timestamp() >= v_until;
         v_pause := CASE WHEN v_worked THEN 0.001 ELSE least(v_pause + v_pause, 0.05) END;
-        PERFORM pg_catalog.pg_sleep(v_pause);
+        PERFORM pg_sleep(v_pause);
     END LOOP;
-    PERFORM pg_catalog.pg_advisory_unlock_shared(1887007344, -2);
+    PERFORM pg_advisory_unlock_shared(1887007344, -2);
 END
 $serve$;
 

@@ -9,24 +9,29 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $accounts_in_the_way$
+DECLARE
+    v_ids bigint[];
+    v_names text[];
 BEGIN
-    RETURN QUERY EXECUTE format($find$
-        WITH member AS MATERIALIZED (
-            SELECT DISTINCT u.{user_key}::bigint AS id, {user_name} AS name
-            FROM pyrepl.hosting h
-            JOIN {enrollment_table} e ON e.{enrollment_course} = h.course
-            JOIN {user_table} u ON u.{user_key} = e.{enrollment_user}
-            WHERE h.database_id = %1$s AND h.active
-        ), local AS MATERIALIZED (
-            SELECT a.user_id, a.username FROM pyrepl.%2$I a WHERE NOT a.is_copy
-        )
-        SELECT l.user_id, l.username, l.username = m.name
-        FROM local l JOIN member m ON m.id = l.user_id
-        UNION
-        SELECT l.user_id, l.username, false
-        FROM local l JOIN member m ON m.name = l.username AND m.id <> l.user_id
-        ORDER BY 3, 1
-        $find$, p_database, 'account_' || p_database);
+    EXECUTE format('SELECT array_agg(a.user_id), array_agg(a.username) '
+        'FROM pyrepl.%I a WHERE NOT a.is_copy', 'account_' || p_database)
+    INTO v_ids, v_names;
+    RETURN QUERY
+    WITH member AS MATERIALIZED (
+        SELECT DISTINCT u.{user_key}::bigint AS id, {user_name} AS name
+        FROM pyrepl.hosting h
+        JOIN {enrollment_table} e ON e.{enrollment_course} = h.course
+        JOIN {user_table} u ON u.{user_key} = e.{enrollment_user}
+        WHERE h.database_id = p_database AND h.active
+    ), local AS MATERIALIZED (
+        SELECT a.id, a.name FROM unnest(v_ids, v_names) a(id, name)
+    )
+    SELECT l.id, l.name, l.name = m.name
+    FROM local l JOIN member m ON m.id = l.id
+    UNION
+    SELECT l.id, l.name, false
+    FROM local l JOIN member m ON m.name = l.name AND m.id <> l.id
+    ORDER BY 3, 1;
 END
 $accounts_in_the_way$;
 

@@ -16,7 +16,8 @@ BEGIN
                 c.column_name, c.table_name, format_type(a.atttypid, -1), c.type_name)
             END
         FROM pyrepl.contract_column c
-        LEFT JOIN pg_attribute a ON a.attrelid = to_regclass(c.table_name)
+        LEFT JOIN pg_attribute a ON a.attrelid = to_regclass(format('%I.%I',
+            split_part(c.table_name, '.', 1), split_part(c.table_name, '.', 2)))
             AND a.attname = c.column_name::name AND NOT a.attisdropped
         WHERE c.contract_id = p_contract
             AND format_type(a.atttypid, -1) IS DISTINCT FROM c.type_name

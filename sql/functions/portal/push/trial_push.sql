@@ -1,9 +1,11 @@
 -- Push the dossiers of a few members as the link role, and take it back: what would keep
--- deliveries from working speaks now. Raises what the push raises.
+-- deliveries from working speaks now. Raises what the push raises. SECURITY DEFINER: what
+-- a table's owner has it run cannot RESET ROLE and be whoever registers.
 -- Slots: enrollment_course, enrollment_table, enrollment_user
 CREATE OR REPLACE FUNCTION pyrepl.trial_push(p_database integer, p_writer boolean)
 RETURNS void
 LANGUAGE plpgsql
+SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $trial_push$

@@ -1,0 +1,72 @@
+"""What stands under our names and is not ours: refused before any of it is used."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from pyreplctl.core.db import Connection, fetch
+from pyreplctl.core.errors import NotSuitable
+from pyreplctl.core.names import quoted
+from pyreplctl.schema.roles import ROLES
+from pyreplctl.schema.sql_files import texts
+
+_MOST = 5
+_TOO_MUCH = {
+    "rolcanlogin": "LOGIN",
+    "rolsuper": "SUPERUSER",
+    "rolcreaterole": "CREATEROLE",
+    "rolcreatedb": "CREATEDB",
+    "rolreplication": "REPLICATION",
+    "rolbypassrls": "BYPASSRLS",
+}
+
+
+def refuse_strangers(connection: Connection, where: str) -> None:
+    """Raise `NotSuitable` for what others own under our names, with what ends it.
+
+    To be called before any table or function of ours is: a view or a function that
+    somebody has put there would run as whoever looks.
+    """
+    rows = fetch(connection, sql.SQL(texts("queries")["strangers"]).format())
+    if not rows:
+        return
+    named = [f"{r['kind']} {r['name']}, of {r['owner']}" for r in rows[:_MOST]]
+    if len(rows) > _MOST:
+        named.append(f"and {len(rows) - _MOST} more")
+    raise NotSuitable(
+        f"{where} has objects under pyreplctl's names that are not its own:"
+        f" {'; '.join(named)}",
+        hint="Nothing of them was used. Find out who made them, and why; then run as"
+        f" their owner, or a superuser: {rows[0]['remedy']};",
+    )
+
+
+def refuse_made_up_roles(connection: Connection) -> None:
+    """Raise `NotSuitable` for a role of ours that somebody has made before us.
+
+    Only where no database has anything of it: later on its members are known to those
+    who install, and what else it should not be is taken from it.
+    """
+    for row in fetch(
+        connection,
+        "SELECT r.*, ARRAY(SELECT m.rolname::text FROM pg_auth_members a"
+        "  JOIN pg_roles m ON m.oid = a.member"
+        "  WHERE a.roleid = r.oid AND NOT m.rolsuper ORDER BY 1) AS members,"
+        " ARRAY(SELECT m.rolname::text FROM pg_auth_members a"
+        "  JOIN pg_roles m ON m.oid = a.roleid"
+        "  WHERE a.member = r.oid ORDER BY 1) AS groups"
+        " FROM pg_roles r WHERE r.rolname = ANY (%s) AND NOT EXISTS ("
+        "  SELECT FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass"
+        "  AND d.refobjid = r.oid AND d.classid = 'pg_namespace'::regclass)",
+        list(ROLES),
+    ):
+        may = [text for name, text in _TOO_MUCH.items() if row[name]]
+        may += [f"member of {name}" for name in row["groups"]]
+        may += [f"with member {name}" for name in row["members"]]
+        if may:
+            raise NotSuitable(
+                f"role {row['rolname']} is there already, and nobody of ours has made"
+                f" it: {', '.join(may)}",
+                hint="Find out who made it, and why; then run as a superuser:"
+                f" DROP ROLE {quoted(row['rolname'])};",
+            )
