@@ -11,12 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 
+from psycopg import errors as pg
+
 from pyreplctl.core import databases
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, connect, fetch
 from pyreplctl.core.errors import Error
 from pyreplctl.install import installed, preflight
+from pyreplctl.schema.contracts import PARTS
 from pyreplctl.verify import digests
+from pyreplctl.verify.course_answers import Unreadable
 from pyreplctl.verify.digests import SessionPair
 
 KINDS = ("missing", "extra", "stale")  # a user counts as the first that applies
@@ -200,21 +204,26 @@ def _differences(
         )
         return fetch(session, query, sides.number, some, sides.seed)
 
-    if len(users) < MANY:
-        rows = look(sides.there, users)  # whose link to the course is open already
-    else:
-        half = len(users) // 2
-        rows, others = sides.at_once(
-            lambda here: look(here, users[:half]),
-            lambda there: look(there, users[half:]),
-        )
-        rows += others
+    try:
+        if len(users) < MANY:
+            rows = look(sides.there, users)  # whose link to the course is open already
+        else:
+            half = len(users) // 2
+            rows, others = sides.at_once(
+                lambda here: look(here, users[:half]),
+                lambda there: look(there, users[half:]),
+            )
+            rows += others
+    except pg.DataError as error:
+        raise Unreadable("digests of rows") from error
     found: dict[int, list[Difference] | None] = {}
     for row in rows:
         user: int = row["user_id"]
         if row["pending"]:
             found[user] = None
             continue
+        if row["part"] not in PARTS:
+            raise Unreadable("digests of rows")
         table = getattr(config.tables, row["part"]).name
         difference = Difference(user, row["kind"], table, row["columns"])
         known = found.setdefault(user, [])

@@ -42,10 +42,11 @@ DECLARE
         WHEN 'PR020' THEN 'local account in the way: user I of the course '
             '(is not a copy|holds a value of N that must be unique)'
         WHEN 'PR021' THEN 'the copy of user I holds a value of N that must be unique'
-        ELSE '(' || v_words || ')(, table N)?(, column N)?(, constraint N)?(, in N)?' END;
+        ELSE '-' END
+        || '|(' || v_words || ')(, table N)?(, column N)?(, constraint N)?(, in N)?';
 BEGIN
     v_form := replace(replace(v_form, 'N', v_name), 'I', v_ids);
-    RETURN CASE WHEN length(p_message) <= 1000 AND p_message ~ ('^' || v_form || '$')
+    RETURN CASE WHEN length(p_message) <= 1000 AND p_message ~ ('^(' || v_form || ')$')
         THEN pyrepl.clean_text(p_message, 500) ELSE v_words END;
 END
 $known_message$;
