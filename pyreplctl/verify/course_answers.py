@@ -22,7 +22,7 @@ State = Literal["current", "outdated", "missing", "edited", "disabled", "orphan"
 Version = Annotated[int, msgspec.Meta(ge=100000, le=9999999)]
 MOST_ROWS = 10_000  # as pyrepl.course_structure has it
 
-# A line of a table: names become part of statements, so nothing but a name may be there.
+# A line of a table: names become part of statements, so that they must be names.
 _LINE = re.compile(
     r"(column|constraint) (\w+|\"\w+\")( .*)?|index CREATE (UNIQUE )?INDEX \w+ ON .*"
     r"|(unlogged|row)( .*)?"
