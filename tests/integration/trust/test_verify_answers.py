@@ -179,7 +179,8 @@ def test_values_of_a_course_are_cut_and_clean(platform: Platform, cli: Cli) -> N
     platform.member(1, FAR)
     platform.deliver()
     far.tamper(
-        "UPDATE auth_userprofile SET mailing_address = E'\\x1b[2J' || repeat('x', 1000000)"
+        "UPDATE auth_userprofile"
+        " SET mailing_address = E'\\x1b[2J' || repeat('x', 1000000)"
     )
     done = cli("verify", "--data", "--show-values")
     assert "\x1b" not in done.out

@@ -7,8 +7,8 @@ LANGUAGE sql
 IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $from_course$
-    SELECT coalesce(p_context ~ 'pyrepl\.(inbox|unsettled)\M|(START|COMMIT) TRANSACTION|: SET ',
-        false);
+    SELECT coalesce(p_context
+        ~ 'pyrepl\.(inbox|unsettled)\M|(START|COMMIT) TRANSACTION|: SET ', false);
 $from_course$;
 
 COMMENT ON FUNCTION pyrepl.from_course(text) IS

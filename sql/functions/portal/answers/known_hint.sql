@@ -10,8 +10,8 @@ AS $known_hint$
         'Run "pyreplctl course refresh".',
         'Repair the table at the course, or run "pyreplctl course refresh".',
         'Find out which one, then run "pyreplctl course refresh --rebind".',
-        'The id belongs to an account of the course. Give that account another id, or, if it '
-        'is the same person, take it over with "pyreplctl course register --adopt".',
+        'The id belongs to an account of the course. Give that account another id, or, if '
+        'it is the same person, take it over with "pyreplctl course register --adopt".',
         'Change that value at the course; or, if it is the same person, take it over with '
         '"pyreplctl course register --adopt".']) k(hint)
     WHERE k.hint = p_hint;

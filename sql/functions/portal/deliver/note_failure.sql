@@ -34,8 +34,8 @@ AS $note_failure$
     RETURNING h.message;
 $note_failure$;
 
-COMMENT ON FUNCTION
-    pyrepl.note_failure(pyrepl.health, text, text, text, text, text) IS
+COMMENT ON FUNCTION pyrepl.note_failure(
+    pyrepl.health, text, text, text, text, text) IS
     'decides what follows a push that failed';
 REVOKE ALL ON FUNCTION pyrepl.note_failure(pyrepl.health, text, text, text, text, text)
     FROM PUBLIC;
