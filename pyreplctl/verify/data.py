@@ -193,10 +193,8 @@ def _look(
         size = max(1, min(int(size * min(LOCKED / took, 4)), MOST_LOOKED_AT))
 
 
-def _differences(
-    sides: SessionPair, config: Config, users: list[int]
-) -> dict[int, list[Difference] | None]:
-    """Return by user what differs, None for one of whom something is on its way."""
+def _recheck(sides: SessionPair, users: list[int]) -> list[dict[str, Any]]:
+    """Return what differs, a row each; raises `Unreadable` for what is no answer."""
 
     def look(session: Connection, some: list[int]) -> list[dict[str, Any]]:
         query: LiteralString = (
@@ -216,14 +214,21 @@ def _differences(
             rows += others
     except pg.DataError as error:
         raise Unreadable("digests of rows") from error
+    if any(row["part"] not in PARTS for row in rows):
+        raise Unreadable("digests of rows")
+    return rows
+
+
+def _differences(
+    sides: SessionPair, config: Config, users: list[int]
+) -> dict[int, list[Difference] | None]:
+    """Return by user what differs, None for one of whom something is on its way."""
     found: dict[int, list[Difference] | None] = {}
-    for row in rows:
+    for row in _recheck(sides, users):
         user: int = row["user_id"]
         if row["pending"]:
             found[user] = None
             continue
-        if row["part"] not in PARTS:
-            raise Unreadable("digests of rows")
         table = getattr(config.tables, row["part"]).name
         difference = Difference(user, row["kind"], table, row["columns"])
         known = found.setdefault(user, [])
