@@ -10,6 +10,10 @@ import pytest
 from pyreplctl.core import databases
 from pyreplctl.delivery import batches, dead_letters, explain, status
 from pyreplctl.schema.sql_files import root
+from pyreplctl.verify.findings import Finding, Remedy
+from pyreplctl.verify.reports.junit import junit
+from pyreplctl.verify.reports.page import page
+from pyreplctl.verify.run import Database, Run
 from tests.cli.run import Cli
 from tests.integration.trust.hostile import altered, refuse
 from tests.support.platform import Course, Platform
@@ -262,3 +266,13 @@ def test_what_explain_and_status_say_of_a_course_is_clean(
     said = f"{found.databases[0].sentences()} {database.last_error}"
     assert len(said) < 2000
     assert not STEERING.search(said)
+
+
+def test_reports_hold_nothing_that_steers() -> None:
+    """Also what XML could hold: C1 and what turns the direction of text."""
+    said = "\x1b[2J\u202e\x9bx"
+    wrong = Finding.wrong(f"view {said}", "edited", said, Remedy(said))
+    found = Run([wrong], [Database(said)])
+    for text in (junit(found), page(found, [], said)):
+        assert "[2J" in text
+        assert not STEERING.search(text)
