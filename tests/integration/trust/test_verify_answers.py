@@ -30,7 +30,6 @@ ROWS = {
     "a table of nonsense": "'table', 'copy', 'current', NULL, 'spell x', NULL",
     "a constraint with SQL": "'table', 'copy', 'current', NULL,"
     " 'constraint a;DROP/**/SCHEMA/**/public CHECK (true)', NULL",
-    "a table with SQL": "'table', 'a;DROP SCHEMA public', 'current', NULL, 'x', NULL",
     "many": "'function', 'f' || g, 'orphan', 'x', NULL, NULL"
     " FROM generate_series(1, 20000) g",
 }
