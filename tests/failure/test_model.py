@@ -308,8 +308,7 @@ def test_whatever_happens_each_course_ends_with_what_it_must_hold(
     run(World.made(immediate, at_once), max_examples=examples)
 
 
-# Such a copy is not kept current; or it goes, as nobody's data are sent to where the portal
-# knows of no copy.
+# It is not kept current; or it goes, as no data are sent where no copy is known of.
 _FORGOTTEN = r"user \d .*, should be|was deleted|who has left, is not kept"
 
 
