@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from psycopg import errors as pg
 from psycopg import sql
 
 from pyreplctl.core.databases import delivery_stopped, numbers
 from pyreplctl.core.db import Connection, execute_one, fetch, parameters, value
 from pyreplctl.courses.conninfo import connect_course
+from pyreplctl.install.roles import unrecorded
 from pyreplctl.schema.link import (
     Link,
     foreign_tables,
@@ -186,38 +185,7 @@ def server_options(portal: Connection, link: Link) -> dict[str, str]:
 
 def new_password(portal: Connection, link: Link) -> str:
     """Give the mapping a new password and return it; no log will show it."""
-    with _unrecorded(portal):
+    with unrecorded(portal):
         query = "SELECT pyrepl.new_link_password(%s)"
         password: str = value(portal, query, link.server)
     return password
-
-
-@contextmanager
-def _unrecorded(portal: Connection) -> Iterator[None]:
-    """Keep pg_stat_statements from keeping a statement that holds a password.
-
-    It keeps what runs inside of functions with track = all. Only a superuser, or who
-    was granted it, may switch that off: else docs/explanation/security.md warns of it.
-    """
-    query = "SELECT current_setting('role'), current_setting(%s, true)"
-    row = portal.execute(query, (_TRACK,)).fetchone()
-    assert row is not None
-    role, before = row
-    switched = before not in (None, "none") and _track(portal, role, "none")
-    yield
-    if switched:
-        _track(portal, role, before)
-
-
-_TRACK = "pg_stat_statements.track"
-
-
-def _track(portal: Connection, role: str, what: str) -> bool:
-    try:
-        with portal.transaction():
-            portal.execute("SET LOCAL ROLE none")
-            portal.execute("SELECT set_config(%s, %s, true)", (_TRACK, what))
-            portal.execute("SELECT set_config('role', %s, true)", (role,))
-    except pg.InsufficientPrivilege:
-        return False
-    return True

@@ -49,7 +49,7 @@ def prepare(
         "SELECT pyrepl.set_contract(%s, %s, %s, %s, %s, %s)",
         (contract.fingerprint, parts, *columns),
     )
-    course.execute("SET LOCAL ROLE none")
+    roles.become_login(course)
     return changes
 
 

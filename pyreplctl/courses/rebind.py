@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import LiteralString
 from uuid import uuid4
 
 from pyreplctl.core import databases
 from pyreplctl.core.config import Guard
-from pyreplctl.core.db import Connection, fetch
+from pyreplctl.core.db import Connection, driver_errors
+from pyreplctl.core.errors import NotSuitable
 from pyreplctl.courses.binding import Binding, bind
 from pyreplctl.schema.objects import ObjectChange
+
+MOST_COPIES = 10_000_000  # more than any platform has users
 
 
 def bind_again(
@@ -29,5 +33,24 @@ def bind_again(
 
 def queue_copies(connection: Connection, course: Connection, number: int) -> None:
     """Queue all copies that the course has: the portal may have forgotten of them."""
-    rows = fetch(course, "SELECT user_id FROM pyrepl.copy WHERE NOT erased")
-    databases.backfill(connection, [number], [row["user_id"] for row in rows])
+    databases.backfill(connection, [number], _copies(course))
+
+
+def _copies(course: Connection) -> list[int]:
+    """Return of whom the course says that it has copies.
+
+    Those that are not the portal's are told to go: push sends nobody's data because
+    the course has named him.
+    """
+    query: LiteralString = (
+        "SELECT DISTINCT user_id::bigint AS id FROM pyrepl.copy"
+        " WHERE NOT erased AND user_id IS NOT NULL LIMIT %s"
+    )
+    with driver_errors("the course database"):
+        rows = course.execute(query, (MOST_COPIES + 1,)).fetchall()
+    if len(rows) > MOST_COPIES:
+        raise NotSuitable(
+            f"the course database says that it has more than {MOST_COPIES:,} copies",
+            hint="See what is in pyrepl.copy there.",
+        )
+    return [row[0] for row in rows]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from psycopg import errors as pg
 from psycopg import sql
@@ -44,6 +45,42 @@ def become_owner(connection: Connection) -> None:
     For objects alone: tables are written by functions, which run as their owner.
     """
     connection.execute("SET LOCAL ROLE pyrepl_owner")
+
+
+def become_login(connection: Connection) -> None:
+    """Be who logged in again, to the end of the open transaction."""
+    connection.execute("SET LOCAL ROLE none")
+
+
+@contextmanager
+def unrecorded(portal: Connection) -> Iterator[None]:
+    """Keep pg_stat_statements from keeping a statement that holds a password.
+
+    It keeps what runs inside of functions with track = all. Only a superuser, or who
+    was granted it, may switch that off: else docs/explanation/security.md warns of it.
+    """
+    query = "SELECT current_setting('role'), current_setting(%s, true)"
+    row = portal.execute(query, (_TRACK,)).fetchone()
+    assert row is not None
+    role, before = row
+    switched = before not in (None, "none") and _track(portal, role, "none")
+    yield
+    if switched:
+        _track(portal, role, before)
+
+
+_TRACK = "pg_stat_statements.track"
+
+
+def _track(portal: Connection, role: str, what: str) -> bool:
+    try:
+        with portal.transaction():
+            become_login(portal)
+            portal.execute("SELECT set_config(%s, %s, true)", (_TRACK, what))
+            portal.execute("SELECT set_config('role', %s, true)", (role,))
+    except pg.InsufficientPrivilege:
+        return False
+    return True
 
 
 def grant_table(

@@ -35,7 +35,7 @@ BOTH = {"databases", "failures", "migrations"}
 WORKER = BOTH | {
     *("has_unrouted", "poll", "route", "route_batch", "due"),
     *("deliver", "delivery_failed"),
-    *("serve", "serving", "tick"),
+    *("serve", "serving", "tick", "commit_pinned", "from_course"),
 }
 MONITOR = BOTH | {
     *("status", "clocks", "members", "unrouted", "last_queued", "waiting"),

@@ -24,7 +24,7 @@ from pyreplctl.schema import (
 from pyreplctl.schema.contracts import columns_of
 from pyreplctl.schema.link import Link
 from pyreplctl.schema.objects import Object
-from pyreplctl.schema.sql_files import Slots, render, root, slots_of
+from pyreplctl.schema.sql_files import Slots, render, root, slots_of, statements
 from tests.support.platform import Connection, Platform
 
 FILES = sorted(
@@ -91,7 +91,7 @@ def test_other_functions_have_it_too_or_must_not(side: Connection) -> None:
     )
     # A procedure with SET may not COMMIT.
     assert {name.split("(")[0] for name in found(side, OURS + query)} <= {
-        *("pyrepl.poll", "pyrepl.serve")
+        *("pyrepl.poll", "pyrepl.serve", "pyrepl.commit_pinned")
     }
 
 
@@ -282,8 +282,13 @@ def filled_slots(
         filled[text].append(given)
         return render(text, given)
 
-    for module in (course_objects, guard, link, portal_objects, slots):
-        monkeypatch.setattr(module, "render", recording)
+    def recording_each(text: str, given: Slots) -> tuple[str, ...]:
+        filled[text].append(given)
+        return statements(text, given)
+
+    monkeypatch.setattr(slots, "render", recording)
+    for module in (course_objects, guard, link, portal_objects):
+        monkeypatch.setattr(module, "statements", recording_each)
     rendered_portal(platform)
     rendered_course(platform)
     link.link_sql(Link(1, "pyrepl_0123abcd_1"), {"host": "db1"})

@@ -1,5 +1,6 @@
 -- The first agreed column that this course database no longer has as agreed.
 -- Returns a sentence, or NULL where the contract can be kept.
+-- Slots: enrollment_table_name, profile_table_name, user_table_name
 CREATE OR REPLACE FUNCTION pyrepl.contract_problem()
 RETURNS text
 LANGUAGE sql

@@ -20,11 +20,9 @@ BEGIN
         PERFORM pg_sleep(v_pause);
         v_pause := least(v_pause * 1.1, 0.01);
     END LOOP;
-    COMMIT;
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    CALL pyrepl.commit_pinned();
     SELECT r.taken, r.databases INTO routed, due FROM pyrepl.route_batch() r;
-    COMMIT;
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    CALL pyrepl.commit_pinned();
     due := ARRAY(
         SELECT d FROM pyrepl.due(CASE WHEN routed > 0 AND NOT p_all THEN due END) d);
 END

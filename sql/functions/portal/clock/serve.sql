@@ -13,6 +13,7 @@ DECLARE
     v_message pg_catalog.text;
     v_hint pg_catalog.text;
     v_detail pg_catalog.text;
+    v_context pg_catalog.text;
     v_worked boolean;
     v_warned boolean := false;
     v_ticked timestamp with time zone := '-infinity';
@@ -24,8 +25,7 @@ BEGIN
         IF v_ticked < clock_timestamp() - interval '1 s' THEN
             v_ticked := clock_timestamp();
             PERFORM pyrepl.tick('serve', pg_backend_pid()::text);
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            CALL pyrepl.commit_pinned();
         END IF;
         BEGIN
             v_worked := coalesce(pyrepl.route(), 0) > 0;
@@ -38,41 +38,41 @@ BEGIN
                 v_warned := true;
             END IF;
         END;
-        COMMIT;
-        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        CALL pyrepl.commit_pinned();
         FOREACH v_database IN ARRAY ARRAY(SELECT d FROM pyrepl.due() d) LOOP
             -- Announced, so that a database that kills this call is named by the next.
             IF v_database <> ALL (v_announced) THEN
                 PERFORM pyrepl.serving(v_database, true);
-                COMMIT;
-                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                CALL pyrepl.commit_pinned();
             END IF;
             v_sqlstate := NULL;
             BEGIN
                 SELECT d.outcome INTO v_outcome FROM pyrepl.deliver(v_database) d;
                 v_worked := v_worked OR v_outcome IN ('delivered', 'probed', 'isolating');
-            EXCEPTION WHEN OTHERS THEN
+            EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
                 GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE,
                     v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT,
-                    v_detail = PG_EXCEPTION_DETAIL;
+                    v_detail = PG_EXCEPTION_DETAIL, v_context = PG_EXCEPTION_CONTEXT;
+                -- Whether we are cancelled or the course says so: see from_course.
+                IF v_sqlstate = '57014' AND NOT pyrepl.from_course(v_context) THEN
+                    RAISE;
+                END IF;
                 -- Of a failed connection the detail tells host, port and reason.
                 IF v_sqlstate LIKE '08%' AND v_detail <> '' THEN
                     v_message := regexp_replace(v_detail, '\s+', ' ', 'g');
                 END IF;
             END;
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+            CALL pyrepl.commit_pinned();
             IF v_sqlstate IS NOT NULL THEN
                 PERFORM pyrepl.delivery_failed(
-                    v_database, v_sqlstate, v_message, nullif(v_hint, ''), v_detail);
-                COMMIT;
-                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                    v_database, v_sqlstate, v_message, nullif(v_hint, ''), v_detail,
+                    v_context);
+                CALL pyrepl.commit_pinned();
                 v_worked := true;
             END IF;
             IF v_database <> ALL (v_announced) THEN
                 PERFORM pyrepl.serving(v_database, false);
-                COMMIT;
-                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+                CALL pyrepl.commit_pinned();
                 v_announced := array_append(v_announced, v_database);
             END IF;
         END LOOP;

@@ -1,16 +1,16 @@
--- Read the dossiers of these users in one statement, and so in one snapshot, and write
--- them to the inbox of one course database in another: one direct foreign UPDATE.
--- OFFSET 0 keeps the planner from beginning at the course and reading all its members.
--- With an epoch it leaves a receipt; p_thaw are users that no policy freezes this time.
--- Returns of whom the course then holds a copy, and whom to send again. Raises PR012.
--- Slots: database, enrollment_active, enrollment_course, enrollment_hosted,
---   enrollment_row, enrollment_table, enrollment_types, enrollment_user,
---   enrollment_values, fingerprint, frozen, inbox, present, profile_key, profile_row,
---   profile_table, profile_types, profile_user, profile_values, push, text_formats,
---   user_key, user_row, user_table, user_types, user_values
+-- Read the dossiers of these users in one statement (OFFSET 0: by user, not by course), and
+-- so in one snapshot; write them to a course's inbox by one direct foreign UPDATE. With an
+-- epoch it leaves a receipt; p_thaw are users that no policy freezes this time. Returns of
+-- whom the course holds a copy, whom to send again, whom known to it. Raises PR012.
+-- Slots: database, enrollment_hosted, enrollment_row, enrollment_table,
+--   enrollment_types, enrollment_user, enrollment_values, fingerprint, frozen, inbox,
+--   membership, present, profile_key, profile_row, profile_table, profile_types,
+--   profile_user, profile_values, push, text_formats, user_key, user_row, user_table,
+--   user_types, user_values
 CREATE OR REPLACE FUNCTION pyrepl.{push}(
     p_users bigint[], p_thaw bigint[], p_prev uuid, p_tag uuid, p_epoch uuid,
-    p_settled bigint[], p_adopt boolean, OUT copies bigint[], OUT again bigint[])
+    p_settled bigint[], p_adopt boolean, OUT copies bigint[], OUT again bigint[],
+    OUT known bigint[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -27,7 +27,7 @@ BEGIN
             SELECT i.id,
                 coalesce((SELECT max(d.generation) FROM pyrepl.departure d
                     WHERE d.user_id = i.id), 0) AS generation,
-                m.member AND u.{user_key} IS NOT NULL AS member,
+                m.member AND u.{user_key} IS NOT NULL AS member, m.known,
                 {present} AS present,
                 {frozen} AND i.id <> ALL (p_thaw) AS frozen,
                 CASE WHEN {present}
@@ -36,18 +36,13 @@ BEGIN
                     THEN ROW({profile_values})::pyrepl.{profile_row} END AS profile_row
             FROM unnest(p_users) i(id)
             CROSS JOIN LATERAL (
-                SELECT EXISTS (
-                    SELECT FROM (
-                        SELECT * FROM {enrollment_table} o
-                        WHERE o.{enrollment_user} = i.id OFFSET 0) e
-                    JOIN pyrepl.hosting h ON h.course = e.{enrollment_course}
-                    WHERE h.database_id = {database} AND h.active
-                        AND {enrollment_active})) m(member)
+                {membership}) m
             LEFT JOIN {user_table} u ON u.{user_key} = i.id
             LEFT JOIN {profile_table} p ON p.{profile_user} = i.id
             WHERE true OR {user_types} AND {profile_types}  -- only parsed: see same_type
         )
         SELECT coalesce(array_agg(x.id), '{{}}') AS ids,
+            coalesce(array_agg(x.id) FILTER (WHERE x.known), '{{}}') AS known,
             coalesce(array_agg(x.generation), '{{}}') AS generations,
             coalesce(array_agg(x.member), '{{}}') AS members,
             coalesce(array_agg(x.frozen), '{{}}') AS frozen,
@@ -64,8 +59,8 @@ BEGIN
                 '{{}}') AS enrollments
         INTO v_dossiers
         FROM person x;
-        -- To take back what has only read lets go of its locks: a TRUNCATE or a migration
-        -- of the portal, and all who queue behind it, do not wait for a course that hangs.
+        -- What has only read is taken back, and its locks with it: a migration of the
+        -- portal, and all who queue behind it, do not wait for a course that hangs.
         RAISE SQLSTATE 'PR000';
     EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
         WHEN syntax_error_or_access_rule_violation THEN
@@ -80,6 +75,7 @@ BEGIN
         users = v_dossiers.users, profiles = v_dossiers.profiles,
         enrollments = v_dossiers.enrollments
     RETURNING i.copies, i.again INTO copies, again;
+    known := v_dossiers.known;
 END
 $push$;
 
