@@ -28,7 +28,7 @@ _SWITCHES = re.compile(
 
 # Where a string may switch the role, and why.
 SWITCHES = {
-    "install/roles.py": "become_owner, for those below; become_login, to be oneself again",
+    "install/roles.py": "become_owner, for those below, and the way back",
     "install/script.py": "the text that `pyreplctl sql` prints; nothing of it is run",
     "sandbox/selftest.py": "plants damage that the guard would refuse",
     "sandbox/demo/trouble.py": "shows how an operator gets past the guard",
