@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, LiteralString
 from uuid import uuid4
 
 from pyreplctl.core import databases, locks
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, driver_errors, fetch, without_secrets
+from pyreplctl.core.errors import NotSuitable
 from pyreplctl.core.locks import LOCK_CLASS, REFRESH_LOCK
 from pyreplctl.courses import binding, conninfo, guard, links, prepare
 from pyreplctl.courses import preflight as courses_preflight
 from pyreplctl.install import installed, objects, preflight
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.objects import ObjectChange
+
+MOST_COPIES = 10_000_000  # more than any platform has users
 
 
 def refresh(
@@ -57,6 +60,26 @@ def refresh(
         with driver_errors("the course database"):
             changes += guard.apply(course, config, patience)
     return [change for change in changes if change.state != "unchanged"]
+
+
+def _copies(course: Connection) -> list[int]:
+    """Return of whom the course says that it has copies.
+
+    Those that are not the portal's are told to go: push sends nobody's data because
+    the course has named him.
+    """
+    query: LiteralString = (
+        "SELECT DISTINCT user_id::bigint AS id FROM pyrepl.copy"
+        " WHERE NOT erased AND user_id IS NOT NULL LIMIT %s"
+    )
+    with driver_errors("the course database"):
+        rows = course.execute(query, (MOST_COPIES + 1,)).fetchall()
+    if len(rows) > MOST_COPIES:
+        raise NotSuitable(
+            f"the course database says that it has more than {MOST_COPIES:,} copies",
+            hint="See what is in pyrepl.copy there.",
+        )
+    return [row[0] for row in rows]
 
 
 def _refresh_both(
@@ -122,6 +145,5 @@ def _refresh_both(
         changes.append(ObjectChange(f"contract {contract.short}", "replaced"))
         databases.backfill(connection, [number])
     if rebind:
-        rows = fetch(course, "SELECT user_id FROM pyrepl.copy WHERE NOT erased")
-        databases.backfill(connection, [number], [row["user_id"] for row in rows])
+        databases.backfill(connection, [number], _copies(course))
     return changes

@@ -94,20 +94,22 @@ def table_slots(config: Config) -> Slots:
 def _policy_slots(config: Config) -> Slots:
     """Return what becomes of copies whose user has left, as push and verify see it.
 
-    Present: the dossier holds user and profile; without, the course erases the copy.
+    Present: the dossier holds user and profile; without, the course erases the copy. So
+    it is of whoever is neither member nor copy there: what the course says is no reason.
     Frozen: the course leaves the copy as it is.
     """
     policy = config.policy
     here = sql.SQL("{} IS NOT NULL").format(sql.Identifier("u", config.tables.user.key))
     frozen: sql.Composable = sql.SQL("false")
     if policy.on_unenroll == "freeze":
-        frozen += sql.SQL(" OR {} AND NOT m.member").format(here)
+        frozen += sql.SQL(" OR {} AND m.known AND NOT m.member").format(here)
     if policy.on_user_delete == "keep":
-        frozen += sql.SQL(" OR NOT {}").format(here)
+        frozen += sql.SQL(" OR m.known AND NOT {}").format(here)
     deletes = policy.on_unenroll == "delete"
     keeps = policy.on_user_delete == "keep"
+    stays = sql.SQL("m.member" if deletes else "m.known")
     return {
-        "present": sql.SQL("({} AND m.member)").format(here) if deletes else here,
+        "present": sql.SQL("({} AND {})").format(here, stays),
         "frozen": sql.SQL("({})").format(frozen),
         "former_stays": sql.SQL("false" if deletes else "true"),
         "deleted_stays": sql.SQL("true" if keeps else "false"),
@@ -121,6 +123,8 @@ def portal_slots(config: Config, contracts: Sequence[Contract]) -> Slots:
         columns = {c.name: c for contract in contracts for c in contract.part(part)}
         slots[f"{part}_new"] = _listed("n", columns.values())
         slots[f"{part}_old"] = _listed("o", columns.values())
+    slots["database"] = sql.Identifier("p_database")
+    slots["membership"] = _membership(slots)
     named = any(column.name == "username" for column in contracts[0].user)
     slots["user_name"] = sql.SQL("u.username::text" if named else "NULL::text")
     mailed = any(column.name == "email" for column in contracts[0].user)
@@ -160,10 +164,15 @@ def database_slots(
     if config.policy.on_unenroll == "deactivate":
         slots["user_values"] = _active_while_member(contract)
     slots["database"] = sql.Literal(number)
+    slots["membership"] = _membership(slots)
     slots["fingerprint"] = sql.Literal(contract.fingerprint)
     for name in ("push", "inbox", "truth", "truth_rows", "truth_sums", "truth_total"):
         slots[name] = sql.Identifier(f"{name}_{number}")
     return slots
+
+
+def _membership(slots: Slots) -> sql.SQL:
+    return sql.SQL(render(texts("fragments")["membership"], slots))
 
 
 def _verified(part: str, config: Config, contract: Contract, server: int) -> Slots:

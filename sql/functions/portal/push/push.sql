@@ -2,11 +2,13 @@
 -- them to the inbox of one course database in another: one direct foreign UPDATE.
 -- OFFSET 0 keeps the planner from beginning at the course and reading all its members.
 -- A push with an epoch leaves a receipt; p_thaw are users that no policy freezes this time.
--- Returns the ids of which the course then holds a copy, and users to send again. Made for
--- each database. PR012 where the portal has not the columns of the contract any more.
+-- Returns what the course answers, of which copies it holds and whom to send again, and
+-- known: of whom it was told more than nothing. Made for each database.
+-- PR012 where the portal has not the columns of the contract any more.
 CREATE OR REPLACE FUNCTION pyrepl.{push}(
     p_users bigint[], p_thaw bigint[], p_prev uuid, p_tag uuid, p_epoch uuid,
-    p_settled bigint[], p_adopt boolean, OUT copies bigint[], OUT again bigint[])
+    p_settled bigint[], p_adopt boolean, OUT copies bigint[], OUT again bigint[],
+    OUT known bigint[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -27,7 +29,7 @@ BEGIN
             SELECT i.id,
                 coalesce((SELECT max(d.generation) FROM pyrepl.departure d
                     WHERE d.user_id = i.id), 0) AS generation,
-                m.member AND u.{user_key} IS NOT NULL AS member,
+                m.member AND u.{user_key} IS NOT NULL AS member, m.known,
                 {present} AS present,
                 {frozen} AND i.id <> ALL (p_thaw) AS frozen,
                 CASE WHEN {present}
@@ -36,18 +38,13 @@ BEGIN
                     THEN ROW({profile_values})::pyrepl.{profile_row} END AS profile_row
             FROM unnest(p_users) i(id)
             CROSS JOIN LATERAL (
-                SELECT EXISTS (
-                    SELECT FROM (
-                        SELECT * FROM {enrollment_table} o
-                        WHERE o.{enrollment_user} = i.id OFFSET 0) e
-                    JOIN pyrepl.hosting h ON h.course = e.{enrollment_course}
-                    WHERE h.database_id = {database} AND h.active
-                        AND {enrollment_active})) m(member)
+                {membership}) m
             LEFT JOIN {user_table} u ON u.{user_key} = i.id
             LEFT JOIN {profile_table} p ON p.{profile_user} = i.id
             WHERE true OR {user_types} AND {profile_types}  -- only parsed: see same_type
         )
         SELECT coalesce(array_agg(x.id), '{{}}') AS ids,
+            coalesce(array_agg(x.id) FILTER (WHERE x.known), '{{}}') AS known,
             coalesce(array_agg(x.generation), '{{}}') AS generations,
             coalesce(array_agg(x.member), '{{}}') AS members,
             coalesce(array_agg(x.frozen), '{{}}') AS frozen,
@@ -80,6 +77,7 @@ BEGIN
         users = v_dossiers.users, profiles = v_dossiers.profiles,
         enrollments = v_dossiers.enrollments
     RETURNING i.copies, i.again INTO copies, again;
+    known := v_dossiers.known;
 END
 $push$;
 

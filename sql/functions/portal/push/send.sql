@@ -2,7 +2,8 @@
 -- A push of deliver names the tag that was acknowledged last and a new one. One from a
 -- writer's transaction leaves a receipt, as it may turn out never to have happened; without
 -- p_tag it leaves the chain as it is. Part of deliver and deliver_at_commit.
--- Writes: placement, chain, change. Remote: one UPDATE of the inbox.
+-- Copies count of those alone of whom the course was told. PR016 where it names more users
+-- than a push can have. Writes: placement, chain, change, health. Remote: one UPDATE.
 CREATE OR REPLACE FUNCTION pyrepl.send(
     p_database pyrepl.database, p_users bigint[], p_thaw bigint[], p_tag uuid,
     p_writer boolean, p_settled bigint[])
@@ -14,12 +15,13 @@ DECLARE
     v_last pyrepl.chain;
     v_copies bigint[];
     v_again bigint[];
+    v_known bigint[];
 BEGIN
     SELECT c.* INTO v_last FROM pyrepl.chain c
     WHERE c.database_id = p_database.id ORDER BY c.id DESC LIMIT 1;
     EXECUTE format('SELECT p.* FROM pyrepl.push_%s%s($1, $2, $3, $4, $5, $6, $7) p',
             p_database.id, CASE WHEN p_writer THEN '_immediate' END)
-        INTO v_copies, v_again
+        INTO v_copies, v_again, v_known
         USING p_users, p_thaw, v_last.tag, p_tag,
             CASE WHEN p_writer THEN pyrepl.current_epoch() END, p_settled, p_database.adopt;
 
@@ -27,6 +29,14 @@ BEGIN
         RAISE 'the inbox did not answer: its trigger does not fire'
             USING ERRCODE = 'PR014', HINT = 'At the course, session_replication_role must '
             'be origin, and pyrepl_apply on pyrepl.inbox enabled.';
+    ELSIF greatest(cardinality(v_copies), cardinality(v_again)) > 200000 THEN
+        RAISE 'the inbox answers with more users than a push can have'
+            USING ERRCODE = 'PR016', HINT = 'See which triggers pyrepl.inbox has at the '
+            'course, then run "pyreplctl course refresh".';
+    ELSIF v_copies <> v_known THEN
+        v_copies := ARRAY(
+            SELECT c.id FROM unnest(v_copies) c(id)
+            INTERSECT SELECT k.id FROM unnest(v_known) k(id));
     END IF;
 
     IF p_tag IS NOT NULL THEN
@@ -34,8 +44,8 @@ BEGIN
             INSERT INTO pyrepl.chain (database_id, tag) VALUES (p_database.id, p_tag))
         DELETE FROM pyrepl.chain c WHERE c.database_id = p_database.id AND c.id = v_last.id;
     END IF;
-    IF v_again <> '{}' THEN
-        INSERT INTO pyrepl.change (database_id, users) VALUES (p_database.id, v_again);
+    IF v_again <> '{}' AND p_tag IS NOT NULL THEN
+        PERFORM pyrepl.send_again(p_database.id, v_again);
     END IF;
     INSERT INTO pyrepl.placement (user_id, database_id)
     SELECT c.id, p_database.id FROM unnest(v_copies) c(id)

@@ -1,0 +1,1 @@
+ALTER TABLE pyrepl.health DROP again_at;

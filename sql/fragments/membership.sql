@@ -1,0 +1,13 @@
+-- Whether user i is a member at a database, and whether that may know of the user at all:
+-- members, and those of whom it holds a copy. Nobody else's data go there, whatever it says.
+SELECT e.member, e.member OR EXISTS (
+    SELECT FROM pyrepl.placement q
+    WHERE q.user_id = i.id AND q.database_id = {database} OFFSET 0) AS known
+FROM (
+    SELECT EXISTS (
+        SELECT FROM (
+            SELECT * FROM {enrollment_table} o
+            WHERE o.{enrollment_user} = i.id OFFSET 0) e
+        JOIN pyrepl.hosting h ON h.course = e.{enrollment_course}
+        WHERE h.database_id = {database} AND h.active
+            AND {enrollment_active}) AS member OFFSET 0) e OFFSET 0
