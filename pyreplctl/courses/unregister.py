@@ -48,7 +48,7 @@ def unregister(
         connection.execute(
             "SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, ROUTER_LOCK)
         )
-        made = [f"{kind}_{number}" for kind in ("push", *portal_objects.TRUTHS)]
+        made = [f"{kind}_{number}" for kind in portal_objects.OF_EACH_DATABASE]
         for way in links.ways(connection, number):
             connection.execute(f"DROP SERVER {way.server} CASCADE".encode())
             made += [f"push_{way.suffix}"]

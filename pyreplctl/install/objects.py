@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from psycopg import errors as pg
 from psycopg import sql
 
 from pyreplctl.core.config import Config
-from pyreplctl.core.db import Connection
+from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.objects import (
@@ -21,11 +22,13 @@ from pyreplctl.schema.objects import (
     state,
     states,
 )
-from pyreplctl.schema.portal_objects import TRUTHS, wanted_objects
+from pyreplctl.schema.portal_objects import OF_EACH_DATABASE, wanted_objects
+from pyreplctl.schema.roles import OWNER
 
 
 def create(connection: Connection, item: Object) -> None:
     """Run the object's SQL and record both hashes, in the open transaction."""
+    _give(connection, item)
     try:
         with connection.transaction():
             _run(connection, item)
@@ -42,7 +45,45 @@ def create(connection: Connection, item: Object) -> None:
 def _run(connection: Connection, item: Object) -> None:
     # Functions refer to each other in both directions.
     statements = f"SET LOCAL check_function_bodies = off; {item.source}"
-    connection.execute(statements.encode())
+    if item.owner == OWNER:
+        connection.execute(statements.encode())
+        return
+    with creating(connection, item.owner):
+        connection.execute(statements.encode())
+
+
+@contextmanager
+def creating(connection: Connection, owner: str) -> Iterator[None]:
+    """Let a role that owns functions create in our schema: for this moment alone."""
+    role = value(connection, "SELECT current_setting('role')")
+    name = sql.Identifier(owner)
+    for statement in (
+        sql.SQL("GRANT CREATE ON SCHEMA pyrepl TO {}").format(name),
+        sql.SQL("SET LOCAL ROLE {}").format(name),
+    ):
+        connection.execute(statement)
+    yield
+    connection.execute("SELECT set_config('role', %s, true)", (role,))
+    connection.execute(sql.SQL("REVOKE CREATE ON SCHEMA pyrepl FROM {}").format(name))
+
+
+def _give(connection: Connection, item: Object) -> None:
+    """Give a function that is there to its owner; whoever installs may, being both."""
+    if item.kind != "function":
+        return
+    wrong = fetch(
+        connection,
+        "SELECT oid::regprocedure::text AS signature FROM pg_proc"
+        " WHERE pronamespace = 'pyrepl'::regnamespace AND proname = %s"
+        " AND pg_get_userbyid(proowner) <> %s",
+        item.name,
+        item.owner,
+    )
+    for row in wrong:
+        with creating(connection, item.owner):
+            connection.execute("SET LOCAL ROLE NONE")
+            statement = f"ALTER ROUTINE {row['signature']} OWNER TO "
+            connection.execute(statement.encode() + item.owner.encode())
 
 
 def _record(connection: Connection, items: list[Object]) -> None:
@@ -125,7 +166,7 @@ def drop(connection: Connection, item: Object) -> None:
     )
 
 
-_OF_A_DATABASE = re.compile(rf"(push|{'|'.join(TRUTHS)})_\d+(_immediate)?")
+_OF_A_DATABASE = re.compile(rf"({'|'.join(OF_EACH_DATABASE)})_\d+(_immediate)?")
 
 
 def apply_portal_objects(

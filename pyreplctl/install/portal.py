@@ -84,6 +84,7 @@ def _prepare(connection: Connection, config: Config) -> list[ObjectChange]:
     changes += _grants(connection, config)
     connection.execute("SET LOCAL ROLE pyrepl_owner")
     changes += apply_pending(connection, "portal")
+    changes += roles.grant_ours(connection)
     changes += _settings(connection, config)
     contract = contracts.offered(connection, config)
     known = value(
@@ -122,9 +123,10 @@ def _schema(connection: Connection) -> list[ObjectChange]:
         _ensure(
             connection,
             "grant USAGE on pyrepl",
-            "SELECT has_schema_privilege('pyrepl_worker', 'pyrepl', 'USAGE')"
-            " AND has_schema_privilege('pyrepl_monitor', 'pyrepl', 'USAGE')",
-            "GRANT USAGE ON SCHEMA pyrepl TO pyrepl_worker, pyrepl_monitor",
+            "SELECT bool_and(has_schema_privilege(r, 'pyrepl', 'USAGE')) FROM unnest("
+            "'{pyrepl_worker,pyrepl_monitor,pyrepl_reader,pyrepl_capture}'::name[]) r",
+            "GRANT USAGE ON SCHEMA pyrepl"
+            " TO pyrepl_worker, pyrepl_monitor, pyrepl_reader, pyrepl_capture",
         ),
         _ensure(
             connection,
@@ -153,13 +155,19 @@ def _ensure(
 
 
 def _grants(connection: Connection, config: Config) -> list[ObjectChange]:
-    return [
-        ObjectChange(
-            f"grant SELECT on {name}",
-            roles.grant_table(connection, name, ("SELECT",), "pyrepl_owner"),
-        )
-        for name in contracts.table_names(config)
-    ]
+    changes = []
+    for name in contracts.table_names(config):
+        state = roles.grant_table(connection, name, ("SELECT",), schema_roles.READER)
+        # The owner of links and secrets reads nothing of the platform's: earlier
+        # versions had it do so, and with the tables' code came to run as it.
+        if roles.revoke_table(connection, name, schema_roles.OWNER):
+            state = "replaced"
+        changes.append(ObjectChange(f"grant SELECT on {name}", state, _OF[state]))
+        roles.grant_usage(connection, name, schema_roles.OWNER)  # to name its types
+    return changes
+
+
+_OF = {"unchanged": "", "created": "", "replaced": "edited"}
 
 
 def _settings(connection: Connection, config: Config) -> list[ObjectChange]:

@@ -10,7 +10,12 @@ from psycopg import sql
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.schema import tables
 from pyreplctl.schema.objects import ObjectChange
-from pyreplctl.schema.roles import CONNECTION_LIMIT
+from pyreplctl.schema.roles import (
+    CONNECTION_LIMIT,
+    OWNERS,
+    TABLE_RIGHTS,
+    rights_of_ours,
+)
 from pyreplctl.schema.sql_files import texts
 
 
@@ -37,17 +42,7 @@ def grant_table(
     connection: Connection, table: str, rights: Sequence[str], role: str
 ) -> str:
     """Give rights on a table and its schema; return created or unchanged."""
-    schema, _ = table.split(".")
-    state = "unchanged"
-    if not value(
-        connection, "SELECT has_schema_privilege(%s, %s, 'USAGE')", role, schema
-    ):
-        connection.execute(
-            sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(
-                sql.Identifier(schema), sql.Identifier(role)
-            )
-        )
-        state = "created"
+    state = "created" if grant_usage(connection, table, role) else "unchanged"
     for right in rights:
         if not value(
             connection, "SELECT has_table_privilege(%s, %s, %s)", role, table, right
@@ -61,6 +56,71 @@ def grant_table(
             )
             state = "created"
     return state
+
+
+def grant_usage(connection: Connection, table: str, role: str) -> bool:
+    """Give USAGE of a table's schema; return whether it was lacking."""
+    schema, _ = table.split(".")
+    query = "SELECT has_schema_privilege(%s, %s, 'USAGE')"
+    if value(connection, query, role, schema):
+        return False
+    connection.execute(
+        sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(
+            sql.Identifier(schema), sql.Identifier(role)
+        )
+    )
+    return True
+
+
+def revoke_table(connection: Connection, table: str, role: str) -> bool:
+    """Take all rights on a table from a role; return whether it had any of its own."""
+    held = value(
+        connection,
+        "SELECT EXISTS (SELECT FROM pg_class c, aclexplode(c.relacl || ARRAY("
+        "  SELECT i FROM pg_attribute t, unnest(t.attacl) i WHERE t.attrelid = c.oid)) a"
+        " WHERE c.oid = to_regclass(%s) AND c.relowner <> a.grantee"
+        " AND a.grantee = to_regrole(%s))",
+        sql.Identifier(*table.split(".")).as_string(),
+        role,
+    )
+    if held:
+        connection.execute(
+            sql.SQL("REVOKE ALL ON {} FROM {}").format(
+                sql.Identifier(*table.split(".")), sql.Identifier(role)
+            )
+        )
+    return bool(held)
+
+
+def grant_ours(connection: Connection) -> list[ObjectChange]:
+    """Give our roles the rights on our tables that their functions need."""
+    changes = []
+    for role, right, table, columns in TABLE_RIGHTS:
+        held = value(
+            connection,
+            "SELECT bool_and(CASE WHEN c.name = '' THEN has_table_privilege(g.r, g.t, g.p)"
+            " ELSE has_column_privilege(g.r, g.t, c.name, g.p) END)"
+            " FROM (SELECT %s::name, %s::text, %s::text) g(r, t, p),"
+            " unnest(%s::text[]) c(name)",
+            *(role, f"pyrepl.{table}", right, list(columns) or [""]),
+        )
+        listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+        if not held:
+            connection.execute(
+                sql.SQL("GRANT {}{} ON {} TO {}").format(
+                    sql.SQL(right),
+                    sql.SQL(" ({})").format(listed) if columns else sql.SQL(""),
+                    sql.Identifier("pyrepl", table),
+                    sql.Identifier(role),
+                )
+            )
+        changes.append(
+            ObjectChange(
+                f"grant {right} on pyrepl.{table} to {role}",
+                "unchanged" if held else "created",
+            )
+        )
+    return changes
 
 
 _ATTRIBUTES = {
@@ -84,7 +144,9 @@ def repair(
     if value(connection, "SELECT to_regclass('pyrepl.object') IS NOT NULL"):
         # Owners first: only an owner can take rights away.
         for name in ("wrong_owners", "excess_grants"):
-            query = sql.SQL(texts("queries")[name]).format()
+            query = sql.SQL(texts("queries")[name]).format(
+                rights_of_ours=rights_of_ours()
+            )
             for row in fetch(connection, query):
                 if row["kind"] != "table" or row["name"] in tables.definitions(side):
                     changes += _run(connection, row)
@@ -123,8 +185,9 @@ def _too_much(
         connection,
         "SELECT m.rolname::text AS name FROM pg_auth_members a"
         " JOIN pg_roles m ON m.oid = a.roleid WHERE a.member = %s"
-        " AND (m.rolname = 'pyrepl_owner' OR %s AND m.rolname NOT LIKE 'pyrepl\\_%%')",
+        " AND (m.rolname = ANY (%s) OR %s AND m.rolname NOT LIKE 'pyrepl\\_%%')",
         held["oid"],
+        list(OWNERS),
         logs_in,
     )
     return statements + [

@@ -41,11 +41,19 @@ def statements(connection: Connection, config: Config, side: str) -> str:
         f"-- migration {path.stem}\n{path.read_text(encoding='utf-8')}"
         for path in migrations.files(side)
     ]
+    if side == "portal":
+        parts += [f"{statement};" for statement in _our_grants()]
     for item in items:
         # The triggers are on tables of the platform, whose owner runs install.
         run = f"{item.source.rstrip().rstrip(';')};"
         if item.kind == "triggers":
             run = f"RESET ROLE;\n{run}\nSET ROLE pyrepl_owner;"
+        elif item.owner != roles.OWNER:
+            run = (
+                f"GRANT CREATE ON SCHEMA pyrepl TO {item.owner};\n"
+                f"SET ROLE {item.owner};\n{run}\nSET ROLE pyrepl_owner;\n"
+                f"REVOKE CREATE ON SCHEMA pyrepl FROM {item.owner};"
+            )
         parts.append(f"-- {item}\n{run}")
     return "\n".join([*parts, "RESET ROLE;"])
 
@@ -54,10 +62,11 @@ def _portal_roles(config: Config) -> list[str]:
     return [
         *(f"CREATE ROLE {role} NOLOGIN" for role in roles.ROLES),
         "CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner",
-        "GRANT USAGE ON SCHEMA pyrepl TO pyrepl_worker, pyrepl_monitor",
+        "GRANT USAGE ON SCHEMA pyrepl"
+        " TO pyrepl_worker, pyrepl_monitor, pyrepl_reader, pyrepl_capture",
         "CREATE EXTENSION postgres_fdw SCHEMA pyrepl",
         "GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO pyrepl_owner",
-        *_table_grants(config, "SELECT"),
+        *_table_grants(config, "SELECT", roles.READER),
     ]
 
 
@@ -67,18 +76,26 @@ def _course_roles(connection: Connection, config: Config) -> list[str]:
         f"CREATE ROLE {role} LOGIN CONNECTION LIMIT {roles.CONNECTION_LIMIT}",
         "CREATE ROLE pyrepl_owner NOLOGIN",
         "CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner",
-        *_table_grants(config, "SELECT, INSERT, UPDATE, DELETE"),
+        *_table_grants(config, "SELECT, INSERT, UPDATE, DELETE", roles.OWNER),
         f"GRANT USAGE ON SCHEMA pyrepl TO {role}",
     ]
 
 
-def _table_grants(config: Config, granted: str) -> list[str]:
+def _our_grants() -> list[str]:
+    return [
+        f"GRANT {right}{f' ({", ".join(columns)})' if columns else ''}"
+        f" ON pyrepl.{table} TO {role}"
+        for role, right, table, columns in roles.TABLE_RIGHTS
+    ]
+
+
+def _table_grants(config: Config, granted: str, role: str) -> list[str]:
     names = [
         sql.Identifier(*name.split(".")).as_string()
         for name in contracts.table_names(config)
     ]
     schemas = dict.fromkeys(name.partition(".")[0] for name in names)
     return [
-        *(f"GRANT USAGE ON SCHEMA {schema} TO pyrepl_owner" for schema in schemas),
-        *(f"GRANT {granted} ON {name} TO pyrepl_owner" for name in names),
+        *(f"GRANT USAGE ON SCHEMA {schema} TO {role}" for schema in schemas),
+        *(f"GRANT {granted} ON {name} TO {role}" for name in names),
     ]

@@ -9,6 +9,7 @@ from psycopg import sql
 from pyreplctl.core.config import Config
 from pyreplctl.schema import row_hash
 from pyreplctl.schema.contracts import ACTIVE, PARTS, Column, Contract
+from pyreplctl.schema.roles import rights_of_ours
 from pyreplctl.schema.sql_files import Slots, render, texts
 
 
@@ -61,6 +62,7 @@ def table_slots(config: Config) -> Slots:
         table = getattr(config.tables, part)
         slots[f"{part}_table"] = table.identifier
         slots[f"{part}_table_name"] = sql.Literal(table.name)
+        slots[f"{part}_table_quoted"] = sql.Literal(table.identifier.as_string())
         slots[f"{part}_key"] = sql.Identifier(table.key)
         slots[f"{part}_key_name"] = sql.Literal(table.key)
         if part != "user":
@@ -76,6 +78,7 @@ def table_slots(config: Config) -> Slots:
     slots["enrollment_counts"] = (
         sql.Identifier("r", enrollment.active) if enrollment.active else sql.SQL("true")
     )
+    slots["rights_of_ours"] = rights_of_ours()
     slots["copy_chosen"] = _chosen_users(sql.Identifier("r", "user_id"))
     own = config.policy.enrollments == "own"
     slots["reaches_copies"] = sql.SQL("t.courses IS NULL" if own else "true")
@@ -166,7 +169,10 @@ def database_slots(
     slots["database"] = sql.Literal(number)
     slots["membership"] = _membership(slots)
     slots["fingerprint"] = sql.Literal(contract.fingerprint)
-    for name in ("push", "inbox", "truth", "truth_rows", "truth_sums", "truth_total"):
+    for name in (
+        *("inbox", "push", "dossiers"),
+        *("truth", "truth_rows", "truth_sums", "truth_total"),
+    ):
         slots[name] = sql.Identifier(f"{name}_{number}")
     return slots
 

@@ -48,9 +48,13 @@ AS $table_rows$
     CROSS JOIN LATERAL (
         SELECT string_agg(DISTINCT o.problem, '; ') AS problem
         FROM (
-            SELECT pyrepl.privilege_problem(c.relowner, c.relacl, false)
+            SELECT pyrepl.privilege_problem(c.relowner, ARRAY(
+                SELECT i FROM unnest(c.relacl) i
+                WHERE (c.relname, '', i::text) NOT IN (VALUES {rights_of_ours})), false)
             UNION ALL
-            SELECT pyrepl.privilege_problem(c.relowner, a.attacl, false)
+            SELECT pyrepl.privilege_problem(c.relowner, ARRAY(
+                SELECT i FROM unnest(a.attacl) i WHERE (c.relname, a.attname, i::text)
+                    NOT IN (VALUES {rights_of_ours})), false)
             FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL
             UNION ALL
             SELECT pyrepl.privilege_problem(s.relowner, s.relacl, false)

@@ -4,16 +4,12 @@ CREATE OR REPLACE FUNCTION pyrepl.accounts_in_the_way(p_database integer)
 RETURNS TABLE (user_id bigint, username text, same boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET row_security = off
 AS $accounts_in_the_way$
 BEGIN
     RETURN QUERY EXECUTE format($find$
         WITH member AS MATERIALIZED (
-            SELECT DISTINCT u.{user_key}::bigint AS id, {user_name} AS name
-            FROM pyrepl.hosting h
-            JOIN {enrollment_table} e ON e.{enrollment_course} = h.course
-            JOIN {user_table} u ON u.{user_key} = e.{enrollment_user}
-            WHERE h.database_id = %1$s AND h.active
+            SELECT m.user_id AS id, m.username AS name
+            FROM pyrepl.names_enrolled(%1$s) m
         ), local AS MATERIALIZED (
             SELECT a.user_id, a.username FROM pyrepl.%2$I a WHERE NOT a.is_copy
         )

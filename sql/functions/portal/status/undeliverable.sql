@@ -6,15 +6,13 @@ LANGUAGE sql
 STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET row_security = off
 AS $undeliverable$
     SELECT (SELECT count(*) FROM pyrepl.change c
             WHERE c.users IS NULL OR p_user = ANY (c.users)),
         ARRAY(
-            SELECT e.{enrollment_course}::text FROM {enrollment_table} e
-            WHERE e.{enrollment_user} = p_user AND NOT EXISTS (
-                SELECT FROM pyrepl.hosting h
-                WHERE h.course = e.{enrollment_course} AND h.active)
+            SELECT e.course FROM pyrepl.enrollments_of(ARRAY[p_user]) e
+            WHERE NOT EXISTS (
+                SELECT FROM pyrepl.hosting h WHERE h.course = e.course AND h.active)
             ORDER BY 1);
 $undeliverable$;
 

@@ -5,6 +5,7 @@
 -- p_sparse: few users of the range are members, so do not begin with all of them.
 -- Columns are bound late, so that the platform's migrations may alter them. Made for each
 -- database, in its contract; verify compares it with the course's digest_buckets.
+-- Owner: pyrepl_reader
 CREATE OR REPLACE FUNCTION pyrepl.{truth}(
     p_users bigint[], p_first bigint, p_last bigint, p_shift integer, p_seed bigint,
     p_sparse boolean, OUT members bigint, OUT former bigint, OUT digests bytea)
@@ -26,7 +27,7 @@ BEGIN
         p_users := ARRAY(
             SELECT r.{enrollment_user}::bigint
             FROM pyrepl.hosting h
-            JOIN {enrollment_table} r ON r.{enrollment_course} = h.course
+            JOIN ONLY {enrollment_table} r ON r.{enrollment_course} = h.course
             WHERE h.database_id = {database} AND h.active
                 AND r.{enrollment_user} >= p_first AND r.{enrollment_user} < p_last
             UNION
@@ -38,17 +39,17 @@ BEGIN
         SELECT r.{user_key}::bigint AS id, 1 AS flag,
             {user_digest} AS own,
             NULL::bigint AS held
-        FROM {user_table} r
+        FROM ONLY {user_table} r
         WHERE {user_chosen}
         UNION ALL
         SELECT r.{profile_user}, 0,
             {profile_digest}, NULL
-        FROM {profile_table} r
+        FROM ONLY {profile_table} r
         WHERE {profile_chosen}
         UNION ALL
         SELECT r.{enrollment_user}, CASE WHEN {enrollment_counts} THEN 4 ELSE 0 END, NULL,
             {enrollment_digest}
-        FROM {enrollment_table} r
+        FROM ONLY {enrollment_table} r
         LEFT JOIN pyrepl.hosting h ON h.course = r.{enrollment_course}
             AND h.database_id = {database} AND h.active
         WHERE {enrollment_chosen} AND {enrollment_kept}
