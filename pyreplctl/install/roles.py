@@ -76,8 +76,9 @@ def revoke_table(connection: Connection, table: str, role: str) -> bool:
     """Take all rights on a table from a role; return whether it had any of its own."""
     held = value(
         connection,
-        "SELECT EXISTS (SELECT FROM pg_class c, aclexplode(c.relacl || ARRAY("
-        "  SELECT i FROM pg_attribute t, unnest(t.attacl) i WHERE t.attrelid = c.oid)) a"
+        "SELECT EXISTS (SELECT FROM pg_class c, aclexplode(c.relacl || ("
+        "  SELECT array_agg(i) FROM pg_attribute t, unnest(t.attacl) i"
+        "  WHERE t.attrelid = c.oid)) a"
         " WHERE c.oid = to_regclass(%s) AND c.relowner <> a.grantee"
         " AND a.grantee = to_regrole(%s))",
         sql.Identifier(*table.split(".")).as_string(),
