@@ -99,7 +99,8 @@ def grant_ours(connection: Connection) -> list[ObjectChange]:
     for role, right, table, columns in TABLE_RIGHTS:
         held = value(
             connection,
-            "SELECT bool_and(CASE WHEN c.name = '' THEN has_table_privilege(g.r, g.t, g.p)"
+            "SELECT bool_and(CASE c.name WHEN ''"
+            " THEN has_table_privilege(g.r, g.t, g.p)"
             " ELSE has_column_privilege(g.r, g.t, c.name, g.p) END)"
             " FROM (SELECT %s::name, %s::text, %s::text) g(r, t, p),"
             " unnest(%s::text[]) c(name)",

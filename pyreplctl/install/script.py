@@ -59,11 +59,11 @@ def statements(connection: Connection, config: Config, side: str) -> str:
 
 
 def _portal_roles(config: Config) -> list[str]:
+    users = [role for role in roles.ROLES if role != roles.OWNER]
     return [
         *(f"CREATE ROLE {role} NOLOGIN" for role in roles.ROLES),
         "CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner",
-        "GRANT USAGE ON SCHEMA pyrepl"
-        " TO pyrepl_worker, pyrepl_monitor, pyrepl_reader, pyrepl_capture",
+        f"GRANT USAGE ON SCHEMA pyrepl TO {', '.join(users)}",
         "CREATE EXTENSION postgres_fdw SCHEMA pyrepl",
         "GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO pyrepl_owner",
         *_table_grants(config, "SELECT", roles.READER),

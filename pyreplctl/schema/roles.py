@@ -19,9 +19,9 @@ ROLES = {
 # Whoever installs makes functions that run as these.
 OWNERS = (OWNER, READER, CAPTURE)
 
-# (role, right, table, columns; none: all). Code of the platform's table owner can come to
-# run with these rights (a cast, a view), so none of the tables holds an address or a
-# secret, and what may be inserted he could bring about by writing to his own tables.
+# (role, right, table, columns; none: all). Code of the platform's table owner can come
+# to run with these rights (a cast, a view); so none of the tables holds an address or
+# a secret, and what may be inserted he could bring about by writing to his own tables.
 TABLE_RIGHTS = (
     (READER, "SELECT", "hosting", ()),  # whose enrollments make members
     (READER, "SELECT", "placement", ()),  # whose copies are sent and verified

@@ -89,7 +89,7 @@ def table_slots(config: Config) -> Slots:
         )
     )
     slots |= _policy_slots(config)
-    for name in ("fan_out_users", "fan_out"):
+    for name in ("fan_out_users", "fan_out", "require_tables"):
         slots[name] = sql.SQL(render(texts("fragments")[name], slots))
     return slots
 

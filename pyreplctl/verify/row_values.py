@@ -53,7 +53,7 @@ def read(
 def _portal_rows(
     connection: Connection, part: str, user: int, columns: list[str]
 ) -> Rows:
-    """Read by the role that reads: what the tables' owner has made is not to run as us."""
+    """Read by the role that reads: no code of the tables' owner is to run as us."""
     query = "SELECT r FROM pyrepl.rows_as_text(%s, %s, %s) r"
     rows = fetch(connection, query, part, user, columns) if columns else []
     return [row["r"] for row in rows]

@@ -1,6 +1,6 @@
 -- Whom the changes of a CTE `taken` concern, and at which databases: by the copies, the
 -- hosting and the enrollments of now; what route asks. Enrollments are asked for all changes
--- at once: whoever reads them has other rights than route (see require_tables).
+-- at once: whoever reads them has other rights than route (see refuse_tables).
 -- OFFSET 0: each user is looked up, in whatever state the tables were when the session made
 -- its plan. A join may be planned as a scan of all while a table is small, and is a product
 -- when it has grown. Pairs come more than once: who asks groups them.

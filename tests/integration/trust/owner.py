@@ -1,4 +1,4 @@
-"""What the owner of the platform's tables can do to have code of his run by a reader."""
+"""What the owner of the platform's tables can do to have his code run by a reader."""
 
 from __future__ import annotations
 
@@ -135,7 +135,9 @@ LOOSE = """
         END LOOP;
     END $$;
 """
-_EVIL = LOOSE.replace("{", "{{").replace("}", "}}") + """
+_EVIL = (
+    LOOSE.replace("{", "{{").replace("}", "}}")
+    + """
     CREATE TYPE forum.evil AS (held {base});
     CREATE FUNCTION forum.cast(forum.evil) RETURNS {base} LANGUAGE plpgsql AS
         'BEGIN PERFORM forum.spy(); RETURN ($1).held; END';
@@ -150,6 +152,7 @@ _EVIL = LOOSE.replace("{", "{{").replace("}", "}}") + """
         LEFTARG = forum.evil, RIGHTARG = {base});
     ALTER TABLE {table} ALTER {column} TYPE forum.evil USING ROW({column})::forum.evil;
 """
+)
 
 # What he does; afterwards every path is taken that leads to the tables.
 ATTACKS: dict[str, str] = {

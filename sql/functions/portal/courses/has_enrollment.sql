@@ -11,7 +11,7 @@ AS $has_enrollment$
 DECLARE
     v_found boolean;
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     BEGIN
         v_found := EXISTS (
             SELECT FROM ONLY {enrollment_table} e WHERE e.{enrollment_course} = p_course);

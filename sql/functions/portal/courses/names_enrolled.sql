@@ -9,7 +9,7 @@ SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $names_enrolled$
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     BEGIN
         RETURN QUERY
         SELECT DISTINCT u.{user_key}::bigint, {user_name}

@@ -21,7 +21,7 @@ SET extra_float_digits = 3
 SET bytea_output = 'hex'
 AS $dossiers$
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     BEGIN
         WITH person AS MATERIALIZED (
             SELECT i.id,
@@ -59,7 +59,7 @@ BEGIN
                 '{{}}') AS enrollments
         INTO ids, known, generations, members, frozen, users, profiles, enrollments
         FROM person x;
-        -- Taken back, see require_tables. That also lets go of its locks: a TRUNCATE or a
+        -- Taken back, see refuse_tables. That also lets go of its locks: a TRUNCATE or a
         -- migration of the portal does not wait for a course that hangs.
         RAISE SQLSTATE 'PR000';
     EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;

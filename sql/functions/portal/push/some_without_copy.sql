@@ -12,7 +12,7 @@ AS $some_without_copy$
 DECLARE
     v_users bigint[];
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     BEGIN
         v_users := ARRAY(
             SELECT DISTINCT e.{enrollment_user}

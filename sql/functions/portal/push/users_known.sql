@@ -12,7 +12,7 @@ AS $users_known$
 DECLARE
     v_known bigint[];
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     BEGIN
         v_known := ARRAY(
             SELECT DISTINCT i.id FROM unnest(p_users) i(id)

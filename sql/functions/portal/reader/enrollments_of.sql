@@ -1,7 +1,8 @@
 -- The enrollments of these users, each with the user's place among those asked for.
 -- OFFSET 0: each user is looked up, in whatever state the table was when the session made
 -- its plan. A join may be planned as a scan of all while the table is small.
--- STABLE: it reads in the snapshot of the statement that asks.
+-- STABLE: it reads in the snapshot of the statement that asks; and with the settings of who
+-- asks, route and deliver_at_commit: to make them again would cost as much as the reading.
 -- Owner: pyrepl_reader
 CREATE OR REPLACE FUNCTION pyrepl.enrollments_of(p_users bigint[])
 RETURNS TABLE (place integer, user_id bigint, course text, counts boolean)
@@ -11,15 +12,9 @@ SECURITY DEFINER
 ROWS 100
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
-SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
-SET jit = off
 AS $enrollments_of$
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     BEGIN
         RETURN QUERY
         SELECT u.place::integer, u.id, e.{enrollment_course}::text,

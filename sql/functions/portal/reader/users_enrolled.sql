@@ -1,5 +1,5 @@
 -- Who is enrolled in these courses, each with the course's place among those asked for.
--- STABLE: it reads in the snapshot of the statement that asks.
+-- STABLE: it reads in the snapshot of the statement that asks, with the settings of that.
 -- Owner: pyrepl_reader
 CREATE OR REPLACE FUNCTION pyrepl.users_enrolled(p_courses text[])
 RETURNS TABLE (place integer, user_id bigint)
@@ -8,15 +8,9 @@ STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
-SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
-SET jit = off
 AS $users_enrolled$
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     BEGIN
         RETURN QUERY
         SELECT c.place::integer, e.{enrollment_user}::bigint

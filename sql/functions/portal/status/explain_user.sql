@@ -11,7 +11,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $explain_user$
     WITH enrolled AS MATERIALIZED (
-        SELECT e.course, e.counts FROM pyrepl.enrollments_of(ARRAY[p_user]) e)
+        SELECT e.course, e.counts FROM pyrepl.courses_of_user(p_user) e)
     SELECT d.name, pyrepl.effective_delivery(d, h), d.state, h.health,
         coalesce(pyrepl.contract_problem(d.contract_id), h.message),
         m.courses, p.user_id IS NOT NULL, w.pending,

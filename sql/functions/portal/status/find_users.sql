@@ -13,7 +13,7 @@ DECLARE
     v_id bigint := CASE WHEN p_who ~ '^[0-9]{{1,18}}$' THEN p_who::bigint END;
     v_here boolean;
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     BEGIN
         RETURN QUERY
         SELECT u.{user_key}::bigint, {user_name}, true

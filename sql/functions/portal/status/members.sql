@@ -12,7 +12,7 @@ AS $members$
 DECLARE
     v_members bigint;
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     v_members := (
         SELECT count(DISTINCT e.{enrollment_user})
         FROM pyrepl.hosting h

@@ -10,7 +10,7 @@ AS $undeliverable$
     SELECT (SELECT count(*) FROM pyrepl.change c
             WHERE c.users IS NULL OR p_user = ANY (c.users)),
         ARRAY(
-            SELECT e.course FROM pyrepl.enrollments_of(ARRAY[p_user]) e
+            SELECT e.course FROM pyrepl.courses_of_user(p_user) e
             WHERE NOT EXISTS (
                 SELECT FROM pyrepl.hosting h WHERE h.course = e.course AND h.active)
             ORDER BY 1);

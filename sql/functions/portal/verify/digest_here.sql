@@ -17,7 +17,7 @@ DECLARE
     v_last bigint;
     v_step record;
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     IF p_users IS NOT NULL OR p_sparse THEN
         EXECUTE v_truth INTO members, former, digests
             USING p_users, p_first, p_last, p_shift, p_seed, p_sparse;
@@ -41,7 +41,7 @@ BEGIN
         digests := coalesce(digests || v_step.digests, digests, v_step.digests);
         v_first := v_last;
     END LOOP;
-    RAISE SQLSTATE 'PR000';  -- taken back, see require_tables
+    RAISE SQLSTATE 'PR000';  -- taken back, see refuse_tables
 EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
 END
 $digest_here$;

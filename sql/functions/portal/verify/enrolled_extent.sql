@@ -11,7 +11,7 @@ AS $enrolled_extent$
 DECLARE
     v_extent bigint[];
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     BEGIN
         SELECT ARRAY[min(e.{enrollment_user}), max(e.{enrollment_user})] INTO v_extent
         FROM ONLY {enrollment_table} e;

@@ -13,7 +13,7 @@ SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $rows_as_text$
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     RETURN QUERY EXECUTE format(
         'SELECT json_object($2, ARRAY[%s]) FROM ONLY %s r WHERE r.%I = $1 ORDER BY r.%I',
         (SELECT string_agg(format('r.%I::text', c.name), ', ' ORDER BY c.place)
@@ -25,7 +25,7 @@ BEGIN
         CASE p_part WHEN 'user' THEN {user_key_name}
             WHEN 'profile' THEN {profile_key_name} ELSE {enrollment_key_name} END)
         USING p_user, p_columns;
-    RAISE SQLSTATE 'PR000';  -- taken back, see require_tables
+    RAISE SQLSTATE 'PR000';  -- taken back, see refuse_tables
 EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
 END
 $rows_as_text$;

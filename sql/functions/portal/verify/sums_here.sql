@@ -15,11 +15,11 @@ AS $sums_here$
 DECLARE
     v_others bigint[];
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     IF 1 < (
             SELECT count(*) FROM pyrepl.hosting h
             WHERE h.database_id = p_database AND h.active)
-        OR pyrepl.non_members(p_database, p_first, least(p_first + 1024, p_last)) <> '{}'
+        OR pyrepl.non_members(p_database, p_first, least(p_first + 1024, p_last)) <> '{{}}'
     THEN
         v_others := pyrepl.non_members(p_database, p_first, p_last);
     END IF;
@@ -30,7 +30,7 @@ BEGIN
         EXECUTE format('SELECT * FROM pyrepl.truth_sums_%s($1, $2, $3, $4, $5)', p_database)
             INTO members, digests USING p_first, p_last, p_shift, p_seed, v_others;
     END IF;
-    RAISE SQLSTATE 'PR000';  -- taken back, see require_tables
+    RAISE SQLSTATE 'PR000';  -- taken back, see refuse_tables
 EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
 END
 $sums_here$;

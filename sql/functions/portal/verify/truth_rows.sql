@@ -18,7 +18,7 @@ SET extra_float_digits = 3
 SET bytea_output = 'hex'
 AS $truth_rows$
 BEGIN
-    PERFORM pyrepl.require_tables();
+    {require_tables};
     BEGIN
         RETURN QUERY
         WITH enrolled AS MATERIALIZED (
