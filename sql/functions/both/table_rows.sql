@@ -58,7 +58,8 @@ AS $table_rows$
                     NOT IN (VALUES {rights_of_ours})), false)
             FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL
             UNION ALL
-            SELECT w.item || ' is lacking' FROM (VALUES {rights_of_ours}) w(name, field, item)
+            SELECT w.item || ' is lacking'
+            FROM (VALUES {rights_of_ours}) w(name, field, item)
             WHERE w.name = c.relname AND NOT EXISTS (
                 SELECT FROM unnest(CASE w.field WHEN '' THEN c.relacl ELSE (
                     SELECT a.attacl FROM pg_attribute a

@@ -138,7 +138,7 @@ def test_no_code_of_a_tables_owner_runs_with_rights_worth_having(
     ("function", "call"),
     [
         ("pyrepl.members(integer)", "SELECT pyrepl.members({number})"),
-        ("pyrepl.enrollments_of(bigint[])", "SELECT * FROM pyrepl.undeliverable(1)"),
+        ("pyrepl.enrollments_of(bigint[])", "SELECT pyrepl.route()"),
         ("pyrepl.capture_enrollment()", None),
     ],
 )
@@ -151,6 +151,7 @@ def test_with_the_owners_rights_it_would(
     platform.connection.execute(
         f"ALTER FUNCTION {function} OWNER TO pyrepl_owner".encode()
     )
+    owner.attack("UPDATE auth_user SET first_name = 'New'")
     owner.seen()
     if call is None:
         owner.attack("DELETE FROM student_courseenrollment")

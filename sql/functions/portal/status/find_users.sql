@@ -34,4 +34,4 @@ $find_users$;
 COMMENT ON FUNCTION pyrepl.find_users(text) IS
     'users by id, user name or e-mail: what pyreplctl explain begins with';
 REVOKE ALL ON FUNCTION pyrepl.find_users(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pyrepl.find_users(text) TO pyrepl_monitor;
+GRANT EXECUTE ON FUNCTION pyrepl.find_users(text) TO pyrepl_owner, pyrepl_monitor;

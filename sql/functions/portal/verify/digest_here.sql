@@ -52,4 +52,5 @@ COMMENT ON FUNCTION pyrepl.digest_here(
 REVOKE ALL ON FUNCTION pyrepl.digest_here(
     integer, bigint[], bigint, bigint, integer, bigint, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pyrepl.digest_here(
-    integer, bigint[], bigint, bigint, integer, bigint, boolean) TO pyrepl_monitor;
+    integer, bigint[], bigint, bigint, integer, bigint, boolean)
+    TO pyrepl_owner, pyrepl_monitor;

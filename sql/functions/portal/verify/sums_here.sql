@@ -40,4 +40,4 @@ COMMENT ON FUNCTION pyrepl.sums_here(integer, bigint, bigint, integer, bigint) I
 REVOKE ALL ON FUNCTION pyrepl.sums_here(integer, bigint, bigint, integer, bigint)
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pyrepl.sums_here(integer, bigint, bigint, integer, bigint)
-    TO pyrepl_monitor;
+    TO pyrepl_owner, pyrepl_monitor;
