@@ -82,11 +82,11 @@ def _course_roles(connection: Connection, config: Config) -> list[str]:
 
 
 def _our_grants() -> list[str]:
-    return [
-        f"GRANT {right}{f' ({", ".join(columns)})' if columns else ''}"
-        f" ON pyrepl.{table} TO {role}"
-        for role, right, table, columns in roles.TABLE_RIGHTS
-    ]
+    granted = []
+    for role, right, table, columns in roles.TABLE_RIGHTS:
+        listed = f" ({', '.join(columns)})" if columns else ""
+        granted.append(f"GRANT {right}{listed} ON pyrepl.{table} TO {role}")
+    return granted
 
 
 def _table_grants(config: Config, granted: str, role: str) -> list[str]:
