@@ -10,6 +10,7 @@ import click
 from pyreplctl.cli.output import SETTINGS, count, data, table, talk
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import NotDelivered, UsageError
+from pyreplctl.core.texts import clean
 from pyreplctl.delivery import dead_letters
 from pyreplctl.delivery.dead_letters import DeadLetter, Retried
 from pyreplctl.install import installed
@@ -77,7 +78,7 @@ def show(number: int) -> None:
     with _portal() as connection:
         (found,) = dead_letters.named(connection, [number])
     lines = [
-        f"{key:<10} {text}"
+        f"{key:<10} {clean(str(text))}"
         for key, text in vars(found).items()
         if text is not None and key != "hint"
     ]

@@ -18,6 +18,7 @@ import msgspec
 
 from pyreplctl.core import config as configuration
 from pyreplctl.core.config import Config
+from pyreplctl.core.texts import escaped, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,17 +79,17 @@ def talk(text: str, style: str | None = None) -> None:
     if SETTINGS.quiet:
         return
     if style:
-        _console(stderr=True).print(text, style=style)
+        _console(stderr=True).print(printable(text), style=style)
     else:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{printable(text)}\n")
 
 
 def complain(message: str, hint: str | None) -> None:
     """Print an error and what to do about it."""
     console = _console(stderr=True)
-    console.print(f"error: {message}", style="red")
+    console.print(printable(f"error: {message}"), style="red")
     if hint:
-        console.print(f"hint: {hint}")
+        console.print(printable(f"hint: {hint}"))
 
 
 def data(document: Any, lines: Iterable[str] = ()) -> None:
@@ -96,9 +97,9 @@ def data(document: Any, lines: Iterable[str] = ()) -> None:
     if SETTINGS.json:
         text = json.dumps(document, default=_plain, ensure_ascii=False)
         # json.dumps itself takes ten times as long to indent.
-        sys.stdout.write(f"{msgspec.json.format(text, indent=2)}\n")
+        sys.stdout.write(f"{escaped(msgspec.json.format(text, indent=2))}\n")
     else:
-        sys.stdout.writelines(f"{line}\n" for line in lines)
+        sys.stdout.writelines(f"{printable(line)}\n" for line in lines)
 
 
 def prose(lines: Iterable[str]) -> None:
@@ -106,7 +107,7 @@ def prose(lines: Iterable[str]) -> None:
     console = _console(stderr=False)
     if console.is_terminal:
         console.print()
-    for line in lines:
+    for line in map(printable, lines):
         console.print(wrapped(line, console.width) if console.is_terminal else line)
 
 
@@ -150,7 +151,7 @@ def table(
         lines = [*narrow(columns, rows, rare, notes, console.width)]
     for number, line in enumerate(lines):
         bold = number == 0 and console.is_terminal and not console.no_color
-        console.print(line, style="bold" if bold else None)
+        console.print(printable(line), style="bold" if bold else None)
 
 
 def narrow(
@@ -213,7 +214,7 @@ def columns_of(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
 
 
 def _cell(cell: object) -> str:
-    return "" if cell is None else str(cell)
+    return "" if cell is None else printable(str(cell)).replace("\n", " ")
 
 
 def count(number: int, noun: str) -> str:

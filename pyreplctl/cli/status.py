@@ -10,6 +10,7 @@ import click
 
 from pyreplctl.cli.output import SETTINGS, count, data, table, talk
 from pyreplctl.core.db import Connection, connect
+from pyreplctl.core.texts import name
 from pyreplctl.delivery import explain, status
 from pyreplctl.delivery.explain import Explanation
 from pyreplctl.delivery.status import Clock, Database
@@ -139,12 +140,14 @@ def explain_user(who: str) -> None:
 
 
 def _explained(user: Explanation) -> Iterator[str]:
-    name = f" ({user.username})" if user.username else ""
-    yield f"user {user.user_id}{name}" + ("" if user.present else ": not at the portal")
+    called = f" ({name(user.username)})" if user.username else ""
+    yield f"user {user.user_id}{called}" + (
+        "" if user.present else ": not at the portal"
+    )
     if user.unrouted:
         yield f"  {count(user.unrouted, 'change')} not yet routed"
     for key in user.unhosted:
-        yield f"  enrolled in {key}, which no course database hosts"
+        yield f"  enrolled in {name(key)}, which no course database hosts"
     for standing in user.databases:
         yield f"  {standing.database}:"
         yield from (f"    {sentence}" for sentence in standing.sentences())

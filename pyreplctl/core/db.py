@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow, class_row, dict_row
 
 from pyreplctl.core.errors import ConnectionFailed, DatabaseError, UsageError
+from pyreplctl.core.texts import MESSAGE, clean
 
 T = TypeVar("T")
 Connection = psycopg.Connection[TupleRow]
@@ -89,14 +90,14 @@ def driver_errors(what: str) -> Iterator[None]:
                 hint="Run the command again when the server is back.",
             ) from error
         raise DatabaseError(
-            f"{what}: {error.diag.message_primary or _one_line(error)}",
-            hint=error.diag.message_hint or _HINTS.get(error.sqlstate),
+            f"{what}: {clean(error.diag.message_primary or str(error))}",
+            hint=clean(error.diag.message_hint or "") or _HINTS.get(error.sqlstate),
             sqlstate=error.sqlstate,
         ) from error
 
 
 def what_it_says(error: psycopg.Error) -> str:
-    """Return the message of an error on one line, without values of rows.
+    """Return the message of an error on one line, cut, without values of rows.
 
     Of a connection that failed the primary message tells only the foreign server's
     name, the detail host, port and reason.
@@ -104,11 +105,11 @@ def what_it_says(error: psycopg.Error) -> str:
     said = error.diag.message_primary or str(error)
     if (error.sqlstate or "").startswith("08"):
         said = error.diag.message_detail or said
-    return " ".join(said.split())
+    return clean(said).strip()
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return clean(str(error), 2 * MESSAGE).strip()  # of several hosts each is told
 
 
 def fetch(

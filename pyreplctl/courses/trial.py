@@ -10,6 +10,7 @@ from pyreplctl.core.db import (
     fetch,
 )
 from pyreplctl.core.errors import DatabaseError, Error, NotSuitable
+from pyreplctl.core.texts import name
 
 
 class AccountsInTheWay(NotSuitable):
@@ -65,5 +66,8 @@ def accounts_in_the_way(
 ) -> tuple[list[str], list[str]]:
     """Return the accounts that --adopt would take over, and the other ones."""
     rows = fetch(connection, "SELECT * FROM pyrepl.accounts_in_the_way(%s)", number)
-    shown = [(f"{row['user_id']} ({row['username']})", row["same"]) for row in rows]
+    shown = [
+        (f"{row['user_id']} ({name(row['username'] or '')})", row["same"])
+        for row in rows
+    ]
     return [s for s, same in shown if same], [s for s, same in shown if not same]

@@ -65,13 +65,15 @@ def deliver(connection: Connection, number: int) -> Outcome:
     except psycopg.Error as error:
         if connection.broken:
             raise
-        message = what_it_says(error)
-        hint = error.diag.message_hint
-        connection.execute(
-            "SELECT pyrepl.delivery_failed(%s, %s, %s, %s, %s)",
-            (number, error.sqlstate, message, hint, error.diag.message_detail),
+        said = error.diag
+        # Not what the course says, but what is kept of it.
+        kept: str | None = value(
+            connection,
+            "SELECT pyrepl.delivery_failed(%s, %s, %s, %s, %s, %s)",
+            *(number, error.sqlstate, what_it_says(error), said.message_hint),
+            *(said.message_detail, said.context),
         )
-        return Outcome("failed", error=message)
+        return Outcome("failed", error=kept or f"SQLSTATE {error.sqlstate}")
 
 
 def until_empty(

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pyreplctl.core.db import Connection, fetch, fetch_as
 from pyreplctl.core.errors import UsageError
+from pyreplctl.core.texts import name
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Standing:
     def sentences(self) -> list[str]:
         """Return what there is to say, for people."""
         found = [
-            f"is to hold a copy: member of {', '.join(self.courses)}"
+            f"is to hold a copy: member of {', '.join(map(name, self.courses))}"
             if self.courses
             else "is to hold no enrollment: no member of a course there"
         ]

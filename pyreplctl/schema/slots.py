@@ -98,7 +98,7 @@ def _policy_slots(config: Config) -> Slots:
     """Return what becomes of copies whose user has left, as push and verify see it.
 
     Present: the dossier holds user and profile; without, the course erases the copy. So
-    it is of whoever is neither member nor copy there: what the course says is no reason.
+    it is of whoever is neither member nor copy there, whatever the course says.
     Frozen: the course leaves the copy as it is.
     """
     policy = config.policy

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from pyreplctl.core.db import connect, fetch_as
+from pyreplctl.core.db import connect, fetch
 from pyreplctl.core.errors import (
     ConnectionFailed,
     DatabaseError,
@@ -16,7 +16,8 @@ from pyreplctl.schema import course_objects
 from pyreplctl.schema import link as links
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.link import Link
-from pyreplctl.verify import findings
+from pyreplctl.verify import course_answers, findings
+from pyreplctl.verify.course_answers import Unreadable
 from pyreplctl.verify.findings import Finding, Remedy, Row
 from pyreplctl.verify.portal_structure import LINK_KINDS, Agreement, PortalState
 
@@ -56,12 +57,13 @@ def look_at_course(dsn: str, known: PortalState, number: int) -> DatabaseStructu
         with connect(dsn, "the portal") as connection:
             query = f"SET statement_timeout = '{ANSWER_WITHIN}'"
             connection.execute(query.encode())
-            rows = fetch_as(
-                Row,
-                connection,
-                "SELECT * FROM pyrepl.course_structure(%s)",
-                number,
+            rows = course_answers.structure(
+                fetch(connection, "SELECT * FROM pyrepl.course_structure(%s)", number)
             )
+        looked.items += _course(known, agreed, rows, refresh)
+    except Unreadable as error:
+        wrong = Finding.wrong("view structure", "edited", str(error), refresh)
+        looked.items.append(wrong)
     except ConnectionFailed as error:
         # In whatever language: a server names the role that it does not let in.
         if agreed.link_role in str(error):
@@ -84,8 +86,6 @@ def look_at_course(dsn: str, known: PortalState, number: int) -> DatabaseStructu
             looked.items.append(wrong)
     except Error as error:
         looked.error = str(error)
-    else:
-        looked.items += _course(known, agreed, rows, refresh)
     looked.items.sort()
     return looked
 
@@ -128,14 +128,12 @@ def _course(
     known: PortalState, agreed: Agreement, rows: list[Row], refresh: Remedy
 ) -> list[Finding]:
     contract = known.contracts[agreed.contract_id]
-    held = {
-        row.name: course_objects.UserColumn(**json.loads(row.held or "{}"))
-        for row in rows
-        if row.kind == "column"
-    }
-    server = next((int(row.held or 0) for row in rows if row.kind == "version"), 0)
     wanted = course_objects.expected_objects(
-        known.config, contract, agreed.link_role, held, server
+        known.config,
+        contract,
+        agreed.link_role,
+        course_answers.columns(rows),
+        course_answers.version(rows),
     )
     items = findings.objects(rows, wanted, refresh)
     items += findings.tables(rows, "course", refresh)

@@ -11,12 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 
+from psycopg import errors as pg
+
 from pyreplctl.core import databases
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, connect, fetch
 from pyreplctl.core.errors import Error
 from pyreplctl.install import installed, preflight
+from pyreplctl.schema.contracts import PARTS
 from pyreplctl.verify import digests
+from pyreplctl.verify.course_answers import Unreadable
 from pyreplctl.verify.digests import SessionPair
 
 KINDS = ("missing", "extra", "stale")  # a user counts as the first that applies
@@ -189,10 +193,8 @@ def _look(
         size = max(1, min(int(size * min(LOCKED / took, 4)), MOST_LOOKED_AT))
 
 
-def _differences(
-    sides: SessionPair, config: Config, users: list[int]
-) -> dict[int, list[Difference] | None]:
-    """Return by user what differs, None for one of whom something is on its way."""
+def _recheck(sides: SessionPair, users: list[int]) -> list[dict[str, Any]]:
+    """Return what differs, a row each; raises `Unreadable` for what is no answer."""
 
     def look(session: Connection, some: list[int]) -> list[dict[str, Any]]:
         query: LiteralString = (
@@ -200,17 +202,29 @@ def _differences(
         )
         return fetch(session, query, sides.number, some, sides.seed)
 
-    if len(users) < MANY:
-        rows = look(sides.there, users)  # whose link to the course is open already
-    else:
-        half = len(users) // 2
-        rows, others = sides.at_once(
-            lambda here: look(here, users[:half]),
-            lambda there: look(there, users[half:]),
-        )
-        rows += others
+    try:
+        if len(users) < MANY:
+            rows = look(sides.there, users)  # whose link to the course is open already
+        else:
+            half = len(users) // 2
+            rows, others = sides.at_once(
+                lambda here: look(here, users[:half]),
+                lambda there: look(there, users[half:]),
+            )
+            rows += others
+    except pg.DataError as error:
+        raise Unreadable("digests of rows") from error
+    if any(row["part"] not in PARTS for row in rows):
+        raise Unreadable("digests of rows")
+    return rows
+
+
+def _differences(
+    sides: SessionPair, config: Config, users: list[int]
+) -> dict[int, list[Difference] | None]:
+    """Return by user what differs, None for one of whom something is on its way."""
     found: dict[int, list[Difference] | None] = {}
-    for row in rows:
+    for row in _recheck(sides, users):
         user: int = row["user_id"]
         if row["pending"]:
             found[user] = None

@@ -175,9 +175,11 @@ def _users(
     if here == there:
         return []
     wide = 1 << request.shift
+    least, greatest = request.first >> request.shift, request.last >> request.shift
     return [
         user
         for bucket in _differing(here, there)
+        if least <= bucket <= greatest  # the course may name any
         for user in range(bucket * wide, bucket * wide + wide)
         if request.first <= user < request.last
     ]
@@ -191,7 +193,8 @@ def _look_closer(sides: SessionPair, users: list[int]) -> tuple[int, list[int]]:
         some = users[start : start + AT_ONCE]
         mine, theirs = _both(sides, DigestRequest(some, 0, 0, 0))
         former += mine["former"] or 0
-        suspects += _differing(mine["digests"], theirs)
+        asked = set(some)
+        suspects += [u for u in _differing(mine["digests"], theirs) if u in asked]
     return former, suspects
 
 

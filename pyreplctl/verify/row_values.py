@@ -9,6 +9,7 @@ from psycopg import sql
 from pyreplctl.core import databases
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, connect, fetch
+from pyreplctl.core.texts import clean
 from pyreplctl.courses import conninfo
 from pyreplctl.install import installed
 from pyreplctl.schema.contracts import PARTS
@@ -63,12 +64,16 @@ def _rows(
     connection: Connection, config: Config, part: str, user: int, columns: list[str]
 ) -> Rows:
     table = getattr(config.tables, part)
-    query = sql.SQL("SELECT {} FROM {} WHERE {} = %s ORDER BY {}").format(
+    query = sql.SQL("SELECT {} FROM {} WHERE {} = %s ORDER BY {} LIMIT 100").format(
         sql.SQL(", ").join(
-            sql.SQL("{0}::text AS {0}").format(sql.Identifier(name)) for name in columns
+            sql.SQL("left({0}::text, 1000) AS {0}").format(sql.Identifier(name))
+            for name in columns
         ),
         table.identifier,
         sql.Identifier(table.key if part == "user" else table.user),
         sql.Identifier(table.key),
     )
-    return fetch(connection, query, user) if columns else []
+    rows = fetch(connection, query, user) if columns else []
+    return [
+        {k: None if v is None else clean(v) for k, v in row.items()} for row in rows
+    ]

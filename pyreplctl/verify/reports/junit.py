@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
+from pyreplctl.core.texts import printable
 from pyreplctl.verify.findings import Finding
 from pyreplctl.verify.run import KINDS, Database, Run
 
-# What XML 1.0 cannot hold: names and messages may come from anywhere.
+# What XML 1.0 cannot hold; `printable` takes away what it could and should not.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -91,4 +92,4 @@ def _problem(case: ET.Element, kind: str, message: str, text: str) -> None:
 
 
 def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("\ufffd", text)
+    return printable(_FORBIDDEN.sub("\ufffd", text))

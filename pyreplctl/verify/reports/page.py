@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pyreplctl import __version__
+from pyreplctl.core.texts import printable
 from pyreplctl.verify.history import Past
 from pyreplctl.verify.reports.plot import plots
 from pyreplctl.verify.run import KINDS, Database, Run
@@ -27,6 +28,7 @@ def page(run: Run, past: Sequence[Past], portal: str) -> str:
         loader=PackageLoader("pyreplctl.verify", "reports"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -52,6 +54,10 @@ def _total(run: Run, name: str) -> int | None:
     every = [each.number(name) for each in run.databases]
     numbers = [number for number in every if number is not None]
     return sum(numbers) if numbers else None
+
+
+def _shown(item: object) -> object:
+    return printable(item) if type(item) is str else item
 
 
 def _number(count: float | None) -> str:

@@ -321,3 +321,22 @@ def test_former_members_are_still_kept_current(
     assert course.user(2)["email"] == "former"
     assert placed(platform) == [1, 2]
     platform.assert_equal()
+
+
+def test_an_honest_answer_is_taken_as_it_is(platform: Platform) -> None:
+    """It is in the order of what was sent: nothing has to be looked up."""
+    platform.course(TOY)
+    platform.members(500, TOY)
+    platform.deliver()
+    session = platform.session()
+    session.execute("SET LOCAL ROLE pyrepl_owner")
+    for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
+        session.execute(f"SET LOCAL {setting} = off".encode())
+    push = (
+        "SELECT cardinality(p.copies), p.copies = p.known FROM pyrepl.chain c,"
+        f" pyrepl.push_{number(platform)}(ARRAY(SELECT generate_series(1, 500)),"
+        " '{}', c.tag, gen_random_uuid(), NULL, '{}', false) p"
+    )
+    row = session.execute(push.encode()).fetchone()
+    session.rollback()
+    assert row == (500, True)

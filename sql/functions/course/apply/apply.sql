@@ -70,7 +70,8 @@ EXCEPTION WHEN OTHERS THEN
         v_hint = PG_EXCEPTION_HINT, v_table = TABLE_NAME, v_column = COLUMN_NAME,
         v_constraint = CONSTRAINT_NAME, v_context = PG_EXCEPTION_CONTEXT;
     IF v_sqlstate = '23505' THEN
-        SELECT h.* INTO v_sqlstate, v_message, v_hint, v_detail
+        SELECT h.*, CASE h.sqlstate WHEN '23505' THEN v_context END
+        INTO v_sqlstate, v_message, v_hint, v_detail, v_context
         FROM pyrepl.explain_holders(NEW.ids, v_users, v_profiles, v_enrollments,
             v_constraint) h;
     END IF;

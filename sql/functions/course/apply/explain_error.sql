@@ -1,5 +1,7 @@
--- Say what went wrong in apply without a value of any row: our own messages as they are,
--- of others only the SQLSTATE and the names of table, column, constraint and function.
+-- Say what went wrong in apply without a value of any row: our own messages as they are
+-- (raised by a function of ours: the first line of the context says it, in whatever
+-- language), of others only the SQLSTATE and the names of table, column, constraint and
+-- function: a trigger may use our SQLSTATEs.
 CREATE OR REPLACE FUNCTION pyrepl.explain_error(
     p_sqlstate text, p_message text, p_table text, p_column text, p_constraint text,
     p_context text)
@@ -8,7 +10,9 @@ LANGUAGE sql
 STABLE
 SET search_path = pg_catalog, pg_temp
 AS $explain_error$
-    SELECT CASE WHEN p_sqlstate LIKE 'PR%' THEN p_message ELSE
+    SELECT CASE WHEN p_sqlstate LIKE 'PR%'
+        AND (p_context IS NULL OR split_part(p_context, E'\n', 1) ~ '\mpyrepl\.\w+\(')
+        THEN p_message ELSE
         CASE p_sqlstate
             WHEN '22001' THEN 'a value is too long for its column at the course'
             WHEN '23502' THEN 'a column of the course needs a value'

@@ -12,6 +12,7 @@ DECLARE
     v_message text;
     v_hint text;
     v_detail text;
+    v_context text;
     v_worked boolean;
     v_warned boolean := false;
     v_ticked timestamptz := '-infinity';
@@ -46,10 +47,16 @@ BEGIN
             BEGIN
                 SELECT d.outcome INTO v_outcome FROM pyrepl.deliver(v_database) d;
                 v_worked := v_worked OR v_outcome IN ('delivered', 'probed', 'isolating');
-            EXCEPTION WHEN OTHERS THEN
+            EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
                 GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE,
                     v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT,
-                    v_detail = PG_EXCEPTION_DETAIL;
+                    v_detail = PG_EXCEPTION_DETAIL, v_context = PG_EXCEPTION_CONTEXT;
+                -- Whether we are cancelled or the course says so: see from_course.
+                IF v_sqlstate = '57014' AND pg_catalog.regexp_match(v_context,
+                    'pyrepl\.(inbox|unsettled)\M|(START|COMMIT) TRANSACTION|: SET ') IS NULL
+                THEN
+                    RAISE;
+                END IF;
                 -- Of a failed connection the detail tells host, port and reason.
                 IF v_sqlstate LIKE '08%' AND v_detail <> '' THEN
                     v_message := pg_catalog.regexp_replace(v_detail, '\s+', ' ', 'g');
@@ -58,7 +65,8 @@ BEGIN
             COMMIT;
             IF v_sqlstate IS NOT NULL THEN
                 PERFORM pyrepl.delivery_failed(
-                    v_database, v_sqlstate, v_message, nullif(v_hint, ''), v_detail);
+                    v_database, v_sqlstate, v_message, nullif(v_hint, ''), v_detail,
+                    v_context);
                 COMMIT;
                 v_worked := true;
             END IF;

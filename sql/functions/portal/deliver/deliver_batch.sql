@@ -29,7 +29,8 @@ BEGIN
     THEN
         -- A pyrepl.serve died with its connection to this database: that is a failure.
         PERFORM pyrepl.note_failure(
-            v_health, '08006', 'the connection was lost during a delivery', NULL, NULL);
+            v_health, '08006', 'the connection was lost during a delivery', NULL, NULL,
+            NULL);
         outcome := 'isolating';
         RETURN;
     END IF;

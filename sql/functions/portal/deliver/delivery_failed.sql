@@ -1,9 +1,11 @@
--- To be called when deliver raised, in a new transaction, with what it raised.
+-- To be called when deliver raised, in a new transaction, with what it raised; the context
+-- tells what a course said (see from_course). Returns the message as it is kept.
 -- Does nothing while another session delivers: that one finds out for itself.
 -- Writes: health. Locks: the database's advisory lock.
 CREATE OR REPLACE FUNCTION pyrepl.delivery_failed(
-    p_database integer, p_sqlstate text, p_message text, p_hint text, p_detail text)
-RETURNS void
+    p_database integer, p_sqlstate text, p_message text, p_hint text, p_detail text,
+    p_context text DEFAULT NULL)
+RETURNS text
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -11,16 +13,18 @@ AS $delivery_failed$
 BEGIN
     PERFORM pyrepl.require_own_transaction();
     IF pyrepl.lock_delivery(p_database) THEN
-        PERFORM pyrepl.note_failure(
-            h, coalesce(p_sqlstate, '08006'), p_message, p_hint, p_detail)
-        FROM pyrepl.health h WHERE h.database_id = p_database;
+        RETURN (
+            SELECT pyrepl.note_failure(
+                h, coalesce(p_sqlstate, '08006'), p_message, p_hint, p_detail, p_context)
+            FROM pyrepl.health h WHERE h.database_id = p_database);
     END IF;
+    RETURN NULL;
 END
 $delivery_failed$;
 
-COMMENT ON FUNCTION pyrepl.delivery_failed(integer, text, text, text, text) IS
+COMMENT ON FUNCTION pyrepl.delivery_failed(integer, text, text, text, text, text) IS
     'records why deliver(database) raised; decides what the next deliver does';
-REVOKE ALL ON FUNCTION pyrepl.delivery_failed(integer, text, text, text, text)
+REVOKE ALL ON FUNCTION pyrepl.delivery_failed(integer, text, text, text, text, text)
     FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pyrepl.delivery_failed(integer, text, text, text, text)
+GRANT EXECUTE ON FUNCTION pyrepl.delivery_failed(integer, text, text, text, text, text)
     TO pyrepl_worker;

@@ -14,6 +14,7 @@ DECLARE
     v_message text;
     v_hint text;
     v_detail text;
+    v_context text;
 BEGIN
     -- The router's lock goes with the COMMIT, which a course may hold up: queued databases
     -- are not to wait for that, and need a clock anyway.
@@ -36,10 +37,13 @@ BEGIN
         BEGIN
             SELECT b.outcome INTO v_outcome
             FROM pyrepl.deliver_batch(p_database, 20, true) b;
-        EXCEPTION WHEN OTHERS THEN
+        EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
             GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT,
-                v_detail = PG_EXCEPTION_DETAIL;
+                v_detail = PG_EXCEPTION_DETAIL, v_context = PG_EXCEPTION_CONTEXT;
+            IF v_sqlstate = '57014' AND NOT pyrepl.from_course(v_context) THEN
+                RAISE;  -- it is the writer who is cancelled
+            END IF;
             -- Of a failed connection the detail tells host, port and reason.
             IF v_sqlstate LIKE '08%' AND v_detail <> '' THEN
                 v_message := regexp_replace(v_detail, '\s+', ' ', 'g');
@@ -48,7 +52,8 @@ BEGIN
         END;
     END LOOP;
     IF v_outcome = 'failed' THEN
-        PERFORM pyrepl.note_failure(h, v_sqlstate, v_message, nullif(v_hint, ''), v_detail)
+        PERFORM pyrepl.note_failure(h, v_sqlstate, v_message, nullif(v_hint, ''), v_detail,
+            v_context)
         FROM pyrepl.health h WHERE h.database_id = p_database;
     END IF;
 EXCEPTION WHEN OTHERS THEN

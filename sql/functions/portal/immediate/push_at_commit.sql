@@ -17,6 +17,7 @@ DECLARE
     v_database pyrepl.database;
     v_health pyrepl.health;
     v_tids tid[];
+    v_context text;
 BEGIN
     BEGIN
         PERFORM pg_advisory_xact_lock_shared(1887007344, p_database);
@@ -45,8 +46,11 @@ BEGIN
             DELETE FROM pyrepl.outbox o WHERE o.ctid = ANY (v_tids);
         END IF;
         RETURN true;
-    EXCEPTION WHEN OTHERS THEN
-        IF SQLSTATE !~ '^(08|53|57|58|HV|XX)' THEN
+    EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+        GET STACKED DIAGNOSTICS v_context = PG_EXCEPTION_CONTEXT;
+        IF SQLSTATE = '57014' AND NOT pyrepl.from_course(v_context) THEN
+            RAISE;
+        ELSIF SQLSTATE !~ '^(08|53|57|58|HV|XX)' THEN
             RETURN false;
         END IF;
     END;

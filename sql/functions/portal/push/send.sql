@@ -36,7 +36,7 @@ BEGIN
     ELSIF v_copies <> v_known THEN
         v_copies := ARRAY(
             SELECT c.id FROM unnest(v_copies) c(id)
-            INTERSECT SELECT k.id FROM unnest(v_known) k(id));
+            INTERSECT SELECT k.id FROM unnest(v_known) k(id) ORDER BY 1);
     END IF;
 
     IF p_tag IS NOT NULL THEN

@@ -8,6 +8,9 @@ AS $extent$
 BEGIN
     EXECUTE format('SELECT d.lowest, d.highest FROM pyrepl.digest_%s d', p_database)
         INTO lowest, highest;
+    -- The course's word: an id beside which there is no other would be no end to look for.
+    lowest := greatest(lowest, -9223372036854775807);
+    highest := least(highest, 9223372036854775806);
     SELECT min(i.id), max(i.id) INTO lowest, highest
     FROM (
         SELECT unnest(pyrepl.enrolled_extent())

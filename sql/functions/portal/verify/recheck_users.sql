@@ -35,7 +35,8 @@ BEGIN
         $here$, p_database) INTO v_here, v_pending USING p_users, p_seed;
     v_pending := v_pending || pyrepl.phantoms(p_database);
     EXECUTE format(
-        'UPDATE pyrepl.digest_%s d SET users = $1, seed = $2 RETURNING d.rows::json',
+        'UPDATE pyrepl.digest_%s d SET users = $1, seed = $2 '
+        'RETURNING left(d.rows, 100000000)::json',
         p_database) INTO v_there USING p_users, p_seed;
 
     RETURN QUERY

@@ -1,0 +1,103 @@
+"""What a course tells of itself, checked before anything is done with it.
+
+A course database belongs to others. What cannot be read is said of that database; it
+is no traceback, and no other database waits for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from pyreplctl.core.errors import Error
+from pyreplctl.core.texts import clean, name
+from pyreplctl.schema.course_objects import UserColumn
+from pyreplctl.schema.tables import definitions
+from pyreplctl.verify.findings import Row
+
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+State = Literal["current", "outdated", "missing", "edited", "disabled", "orphan"]
+Version = Annotated[int, msgspec.Meta(ge=100000, le=9999999)]
+MOST_ROWS = 10_000  # as pyrepl.course_structure has it
+
+# A line of a table: names become part of statements, so that they must be names.
+_LINE = re.compile(
+    r"(column|constraint) (\w+|\"\w+\")( .*)?|index CREATE (UNIQUE )?INDEX \w+ ON .*"
+    r"|(unlogged|row)( .*)?"
+)
+
+
+class Unreadable(Error):
+    """A course database answers what cannot be read."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the course database answers what cannot be read: {what}")
+
+
+class _Told(msgspec.Struct, frozen=True):
+    kind: Word
+    name: Word
+    state: State
+    source: Annotated[str, msgspec.Meta(max_length=128)] | None
+    held: Annotated[str, msgspec.Meta(max_length=100_000)] | None
+    problem: str | None
+
+
+def structure(found: list[dict[str, Any]]) -> list[Row]:
+    """Return the rows of its structure; raises `Unreadable`."""
+    if len(found) >= MOST_ROWS:
+        raise Unreadable(f"more than {MOST_ROWS:,} objects")
+    try:
+        told = msgspec.convert(found, list[_Told])
+    except msgspec.ValidationError as error:
+        raise Unreadable(f"structure, {error}") from error
+    rows = [
+        Row(
+            kind=name(each.kind),
+            name=name(each.name),
+            state=each.state,
+            source=each.source,
+            held=each.held if each.kind == "table" else _one_line(each.held),
+            problem=clean(each.problem) if each.problem is not None else None,
+        )
+        for each in told
+    ]
+    for row in rows:
+        if row.kind == "table" and row.name in definitions("course"):
+            _check_lines(row)
+    return rows
+
+
+def _one_line(text: str | None) -> str | None:
+    return None if text is None else clean(text)
+
+
+def _check_lines(row: Row) -> None:
+    for line in (row.held or "").splitlines():
+        if not _LINE.fullmatch(line) or clean(line, len(line)) != line:
+            raise Unreadable(f"table {row.name}")
+
+
+def version(rows: Iterable[Row]) -> int:
+    """Return the version of its server, as libpq has it."""
+    held = next((row.held for row in rows if row.kind == "version"), None)
+    try:
+        found: int = msgspec.convert(held, Version, strict=False)
+    except msgspec.ValidationError as error:
+        raise Unreadable("the version of its server") from error
+    return found
+
+
+def columns(rows: Iterable[Row]) -> Mapping[str, UserColumn]:
+    """Return the columns of its user table."""
+    found = {}
+    for row in rows:
+        if row.kind == "column":
+            try:
+                found[row.name] = msgspec.json.decode(row.held or "", type=UserColumn)
+            except (msgspec.DecodeError, UnicodeError) as error:
+                raise Unreadable(f"column {row.name}") from error
+    return found
