@@ -329,7 +329,8 @@ def test_install_makes_it_so_of_what_earlier_versions_have_installed(
     platform.member(1, "c")
     platform.deliver()
     query = (
-        "SELECT proname, pg_get_userbyid(proowner), proacl::text FROM pg_proc"
+        "SELECT proname, pg_get_userbyid(proowner), ARRAY(SELECT a::text"
+        " FROM unnest(proacl) a ORDER BY 1) FROM pg_proc"
         " WHERE pronamespace = 'pyrepl'::regnamespace ORDER BY 1"
     )
     before = platform.rows(query)
