@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from psycopg import errors as pg
 from psycopg import sql
@@ -65,6 +65,11 @@ def creating(connection: Connection, owner: str) -> Iterator[None]:
     yield
     connection.execute("SELECT set_config('role', %s, true)", (role,))
     connection.execute(sql.SQL("REVOKE CREATE ON SCHEMA pyrepl FROM {}").format(name))
+
+
+def as_owner(connection: Connection, item: Object) -> AbstractContextManager[None]:
+    """Act as the owner of an object: only that one takes rights away."""
+    return nullcontext() if item.owner == OWNER else creating(connection, item.owner)
 
 
 def _give(connection: Connection, item: Object) -> None:
@@ -133,7 +138,9 @@ def apply(connection: Connection, items: Iterable[Object]) -> list[ObjectChange]
             # Open sessions have it compiled with a type that is no more.
             found = "outdated"
         if found == "edited":
-            _revoke(connection, item)
+            _give(connection, item)
+            with as_owner(connection, item):
+                _revoke(connection, item)
         if found == "missing":  # nothing that create would have to look for
             _run(connection, item)
             made.append(item)

@@ -126,7 +126,7 @@ def _schema(connection: Connection) -> list[ObjectChange]:
             "SELECT bool_and(has_schema_privilege(r, 'pyrepl', 'USAGE')) FROM unnest("
             "'{pyrepl_worker,pyrepl_monitor,pyrepl_reader,pyrepl_capture}'::name[]) r",
             "GRANT USAGE ON SCHEMA pyrepl"
-            " TO pyrepl_worker, pyrepl_monitor, pyrepl_reader, pyrepl_capture",
+            " TO pyrepl_worker, pyrepl_reader, pyrepl_capture, pyrepl_monitor",
         ),
         _ensure(
             connection,

@@ -11,6 +11,7 @@ SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $users_of_table$
 BEGIN
+    {require_tables};
     IF p_part = 'user' THEN
         SELECT array_agg(u.{user_key}) INTO users FROM ONLY {user_table} u;
     ELSIF p_part = 'profile' THEN
