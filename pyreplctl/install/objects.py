@@ -85,10 +85,12 @@ def _give(connection: Connection, item: Object) -> None:
         item.owner,
     )
     for row in wrong:
-        with creating(connection, item.owner):
+        role = value(connection, "SELECT current_setting('role')")
+        with as_owner(connection, item):
             connection.execute("SET LOCAL ROLE NONE")
             statement = f"ALTER ROUTINE {row['signature']} OWNER TO "
             connection.execute(statement.encode() + item.owner.encode())
+            connection.execute("SELECT set_config('role', %s, true)", (role,))
 
 
 def _record(connection: Connection, items: list[Object]) -> None:
