@@ -10,7 +10,7 @@ from psycopg import sql
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.names import quoted_table
-from pyreplctl.install import migrations, objects, roles
+from pyreplctl.install import grants, migrations, objects, roles
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.course_objects import blank_of, user_columns, wanted_objects
@@ -65,7 +65,7 @@ def _roles(course: Connection, role: str) -> dict[str, bool]:
 def _grants(course: Connection, config: Config, role: str) -> None:
     wanted = ("SELECT", "INSERT", "UPDATE", "DELETE")
     for table in contracts.table_names(config):
-        roles.grant_table(course, table, wanted, "pyrepl_owner")
+        grants.grant_table(course, table, wanted, "pyrepl_owner")
     # erase looks whether the course refers to a user: it must be able to read that.
     for row in fetch(
         course,
@@ -83,7 +83,7 @@ def _grants(course: Connection, config: Config, role: str) -> None:
                 sql.Identifier(row["schema"], row["table"]),
             )
         )
-        roles.grant_schema(course, row["schema"], "pyrepl_owner")
+        grants.grant_schema(course, row["schema"], "pyrepl_owner")
     name = sql.Identifier(role)
     course.execute(sql.SQL("GRANT USAGE ON SCHEMA pyrepl TO {}").format(name))
     course.execute(

@@ -50,7 +50,7 @@ def unregister(
 def _forget(connection: Connection, number: int) -> None:
     """Take a course database out of the portal: tables, links, functions."""
     existing = links.existing(connection, number)
-    kinds = ("push", *portal_objects.TRUTHS)
+    kinds = ("push", *portal_objects.READERS)
     functions = [f"{kind}_{number}" for kind in kinds]
     functions += [f"push_{link.suffix}" for link in existing if link.immediate]
     query = "SELECT pyrepl.forget_database(%s, %s)"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 from psycopg import errors as pg
 from psycopg import sql
 
 from pyreplctl.core.config import Config
-from pyreplctl.core.db import Connection, execute_one
+from pyreplctl.core.db import Connection, execute_one, fetch
+from pyreplctl.install.roles import as_login, creating
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.objects import (
@@ -20,7 +22,8 @@ from pyreplctl.schema.objects import (
     state,
     states,
 )
-from pyreplctl.schema.portal_objects import TRUTHS, wanted_objects
+from pyreplctl.schema.portal_objects import OF_EACH_DATABASE, wanted_objects
+from pyreplctl.schema.roles import OWNER
 
 
 def create(connection: Connection, item: Object) -> None:
@@ -30,6 +33,7 @@ def create(connection: Connection, item: Object) -> None:
 
 
 def _create(connection: Connection, item: Object) -> None:
+    _give(connection, item)
     try:
         with connection.transaction():
             _run(connection, item)
@@ -45,8 +49,33 @@ def _create(connection: Connection, item: Object) -> None:
 def _run(connection: Connection, item: Object) -> None:
     # Functions refer to each other in both directions.
     connection.execute("SET LOCAL check_function_bodies = off")
-    for statement in item.statements:
-        execute_one(connection, statement)
+    with as_owner(connection, item):
+        for statement in item.statements:
+            execute_one(connection, statement)
+
+
+def as_owner(connection: Connection, item: Object) -> AbstractContextManager[None]:
+    """Act as the owner of an object: only that one takes rights away."""
+    return nullcontext() if item.owner == OWNER else creating(connection, item.owner)
+
+
+def _give(connection: Connection, item: Object) -> None:
+    """Give a function that is there to its owner; whoever installs may, being both."""
+    if item.kind != "function":
+        return
+    wrong = fetch(
+        connection,
+        "SELECT oid::regprocedure::text AS signature FROM pg_proc"
+        " WHERE pronamespace = 'pyrepl'::regnamespace AND proname = %s"
+        " AND pg_get_userbyid(proowner) <> %s",
+        item.name,
+        item.owner,
+    )
+    for row in wrong:
+        with as_owner(connection, item), as_login(connection):
+            execute_one(
+                connection, f"ALTER ROUTINE {row['signature']} OWNER TO {item.owner}"
+            )
 
 
 def _record(connection: Connection, items: list[Object]) -> None:
@@ -93,7 +122,9 @@ def apply(connection: Connection, items: Iterable[Object]) -> list[ObjectChange]
             # Open sessions have it compiled with a type that is no more.
             found = "outdated"
         if found == "edited":
-            _revoke(connection, item)
+            _give(connection, item)
+            with as_owner(connection, item):
+                _revoke(connection, item)
         if found == "missing":  # nothing that create would have to look for
             _run(connection, item)
             made.append(item)
@@ -129,7 +160,7 @@ def _drop(connection: Connection, item: Object) -> None:
         )
 
 
-_OF_A_DATABASE = re.compile(rf"(push|{'|'.join(TRUTHS)})_\d+(_immediate)?")
+_OF_A_DATABASE = re.compile(rf"({'|'.join(OF_EACH_DATABASE)})_\d+(_immediate)?")
 
 
 def apply_portal_objects(

@@ -10,13 +10,13 @@ from pyreplctl import __version__
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, connect, value
 from pyreplctl.core.locks import Patience, install_lock
-from pyreplctl.install import preflight, roles, triggers
+from pyreplctl.install import grants, preflight, roles, triggers
 from pyreplctl.install.migrations import apply_pending
 from pyreplctl.install.objects import apply_portal_objects, drop
 from pyreplctl.install.triggers import apply_triggers
 from pyreplctl.schema import contracts, portal_objects
 from pyreplctl.schema.objects import ObjectChange, orphans, states
-from pyreplctl.schema.roles import ROLES
+from pyreplctl.schema.roles import OWNER, READER, ROLES
 
 
 def install(
@@ -80,6 +80,7 @@ def _prepare(connection: Connection, config: Config) -> list[ObjectChange]:
     changes += _grants(connection, config)
     roles.become_owner(connection)
     changes += apply_pending(connection, "portal")
+    changes += grants.grant_ours(connection)
     contract = contracts.offered(connection, config)
     made = apply_portal_objects(connection, config, contract)
     # By functions that have just been made.
@@ -120,9 +121,10 @@ def _schema(connection: Connection) -> list[ObjectChange]:
         _ensure(
             connection,
             "grant USAGE on pyrepl",
-            "SELECT has_schema_privilege('pyrepl_worker', 'pyrepl', 'USAGE')"
-            " AND has_schema_privilege('pyrepl_monitor', 'pyrepl', 'USAGE')",
-            "GRANT USAGE ON SCHEMA pyrepl TO pyrepl_worker, pyrepl_monitor",
+            "SELECT bool_and(has_schema_privilege(r, 'pyrepl', 'USAGE')) FROM unnest("
+            "'{pyrepl_worker,pyrepl_monitor,pyrepl_reader,pyrepl_capture}'::name[]) r",
+            "GRANT USAGE ON SCHEMA pyrepl"
+            " TO pyrepl_worker, pyrepl_reader, pyrepl_capture, pyrepl_monitor",
         ),
         _ensure(
             connection,
@@ -151,13 +153,21 @@ def _ensure(
 
 
 def _grants(connection: Connection, config: Config) -> list[ObjectChange]:
-    return [
-        ObjectChange(
-            f"grant SELECT on {name}",
-            roles.grant_table(connection, name, ("SELECT",), "pyrepl_owner"),
-        )
-        for name in contracts.table_names(config)
-    ]
+    changes = []
+    for name in contracts.table_names(config):
+        state = grants.grant_table(connection, name, ("SELECT",), READER)
+        # The owner of links and secrets reads nothing of the platform's: earlier
+        # versions had it do so, and with the tables' code came to run as it.
+        if grants.revoke_table(connection, name, OWNER):
+            state = "replaced"
+        changes.append(ObjectChange(f"grant SELECT on {name}", state, _OF[state]))
+        grants.grant_schema(
+            connection, name.split(".", 1)[0], OWNER
+        )  # to name its types
+    return changes
+
+
+_OF = {"unchanged": "", "created": "", "replaced": "edited"}
 
 
 def _settings(connection: Connection, config: Config) -> list[ObjectChange]:

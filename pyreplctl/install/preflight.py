@@ -15,6 +15,7 @@ from pyreplctl.install import migrations
 from pyreplctl.install.strangers import refuse_made_up_roles, refuse_strangers
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import PARTS, Column, Contract
+from pyreplctl.schema.roles import OWNERS
 
 OLDEST = 150000
 KEY_TYPES = ("integer", "bigint")
@@ -191,17 +192,19 @@ def _check_rights(connection: Connection, config: Config) -> None:
         "SELECT r.rolsuper AS super, r.rolname AS name,"
         " EXISTS (SELECT FROM pg_extension WHERE extname = 'postgres_fdw')"
         " AS extension,"
-        " to_regrole('pyrepl_owner') IS NOT NULL AND"
-        " pg_has_role(r.oid, to_regrole('pyrepl_owner')::oid, 'MEMBER') AS member"
+        " ARRAY(SELECT o.name FROM unnest(%s::text[]) o(name)"
+        "  WHERE NOT coalesce(pg_has_role(r.oid, to_regrole(o.name)::oid, %s), false))"
+        " AS other"
         " FROM pg_roles r WHERE r.rolname = current_user",
+        list(OWNERS),
+        "MEMBER" if connection.info.server_version < 160000 else "SET",
     )[0]
     if me["super"]:
         return
     lacking = []
     if not me["extension"]:
         lacking.append("a superuser to create the extension postgres_fdw")
-    if not me["member"]:
-        lacking.append("membership in pyrepl_owner")
+    lacking += [f"membership in {role}" for role in me["other"]]
     lacking += [
         f"ownership of {table} (for ENABLE ALWAYS TRIGGER)"
         for table in contracts.table_names(config)
@@ -217,5 +220,5 @@ def _check_rights(connection: Connection, config: Config) -> None:
         raise NotSuitable(
             f"role {me['name']} may not install: it lacks {'; '.join(lacking)}",
             hint="Install once as a superuser; later as a role that owns the three"
-            f" tables, with GRANT pyrepl_owner TO {names.role(me['name'])}.",
+            f" tables, with GRANT {', '.join(OWNERS)} TO {names.role(me['name'])}.",
         )

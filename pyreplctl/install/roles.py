@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from psycopg import errors as pg
 from psycopg import sql
 
 from pyreplctl.core.db import Connection, execute_one, fetch, value
-from pyreplctl.core.names import identifier, quoted_table
 from pyreplctl.schema import tables
 from pyreplctl.schema.objects import ObjectChange
-from pyreplctl.schema.roles import CONNECTION_LIMIT
+from pyreplctl.schema.roles import (
+    CONNECTION_LIMIT,
+    OWNERS,
+    rights_of_ours,
+)
 from pyreplctl.schema.sql_files import texts
 
 
@@ -53,71 +56,50 @@ def become_login(connection: Connection) -> None:
 
 
 @contextmanager
-def unrecorded(portal: Connection) -> Iterator[None]:
+def as_login(connection: Connection) -> Iterator[None]:
+    """Be who logged in for a moment, in the open transaction."""
+    role = value(connection, "SELECT current_setting('role')")
+    become_login(connection)
+    yield
+    connection.execute("SELECT set_config('role', %s, true)", (role,))
+
+
+@contextmanager
+def creating(connection: Connection, owner: str) -> Iterator[None]:
+    """Create as a role that owns functions: it may do so for this moment alone."""
+    role = value(connection, "SELECT current_setting('role')")
+    name = sql.Identifier(owner)
+    connection.execute(sql.SQL("GRANT CREATE ON SCHEMA pyrepl TO {}").format(name))
+    connection.execute(sql.SQL("SET LOCAL ROLE {}").format(name))
+    yield
+    connection.execute("SELECT set_config('role', %s, true)", (role,))
+    connection.execute(sql.SQL("REVOKE CREATE ON SCHEMA pyrepl FROM {}").format(name))
+
+
+@contextmanager
+def unrecorded(connection: Connection) -> Iterator[None]:
     """Keep pg_stat_statements from keeping a statement that holds a password.
 
     It keeps what runs inside of functions with track = all. Only a superuser, or who
     was granted it, may switch that off: else docs/explanation/security.md warns of it.
     """
-    query = "SELECT current_setting('role'), current_setting(%s, true)"
-    row = portal.execute(query, (_TRACK,)).fetchone()
-    assert row is not None
-    role, before = row
-    switched = before not in (None, "none") and _track(portal, role, "none")
+    before = value(connection, "SELECT current_setting(%s, true)", _TRACK)
+    switched = before not in (None, "none") and _track(connection, "none")
     yield
     if switched:
-        _track(portal, role, before)
+        _track(connection, before)
 
 
 _TRACK = "pg_stat_statements.track"
 
 
-def _track(portal: Connection, role: str, what: str) -> bool:
+def _track(connection: Connection, what: str) -> bool:
     try:
-        with portal.transaction():
-            become_login(portal)
-            portal.execute("SELECT set_config(%s, %s, true)", (_TRACK, what))
-            portal.execute("SELECT set_config('role', %s, true)", (role,))
+        with connection.transaction(), as_login(connection):
+            connection.execute("SELECT set_config(%s, %s, true)", (_TRACK, what))
     except pg.InsufficientPrivilege:
         return False
     return True
-
-
-def grant_table(
-    connection: Connection, table: str, rights: Sequence[str], role: str
-) -> str:
-    """Give rights on a table and its schema; return created or unchanged."""
-    schema, _ = table.split(".", 1)
-    state = "unchanged"
-    if not value(
-        connection, "SELECT has_schema_privilege(%s, %s, 'USAGE')", role, schema
-    ):
-        grant_schema(connection, schema, role)
-        state = "created"
-    for right in rights:
-        if not value(
-            connection,
-            "SELECT has_table_privilege(%s::name, to_regclass(%s)::oid, %s)",
-            role,
-            quoted_table(table),
-            right,
-        ):
-            connection.execute(
-                sql.SQL("GRANT {} ON {} TO {}").format(
-                    sql.SQL(right), identifier(table), sql.Identifier(role)
-                )
-            )
-            state = "created"
-    return state
-
-
-def grant_schema(connection: Connection, schema: str, role: str) -> None:
-    """Let a role look objects up in a schema."""
-    connection.execute(
-        sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(
-            sql.Identifier(schema), sql.Identifier(role)
-        )
-    )
 
 
 _ATTRIBUTES = {
@@ -141,7 +123,9 @@ def repair(
     if value(connection, "SELECT to_regclass('pyrepl.object') IS NOT NULL"):
         # Owners first: only an owner can take rights away.
         for name in ("wrong_owners", "excess_grants"):
-            query = sql.SQL(texts("queries")[name]).format()
+            query = sql.SQL(texts("queries")[name]).format(
+                rights_of_ours=rights_of_ours()
+            )
             for row in fetch(connection, query):
                 if row["kind"] != "table" or row["name"] in tables.definitions(side):
                     changes += _run(connection, row)
@@ -180,8 +164,9 @@ def _too_much(
         connection,
         "SELECT m.rolname::text AS name FROM pg_auth_members a"
         " JOIN pg_roles m ON m.oid = a.roleid WHERE a.member = %s"
-        " AND (m.rolname = 'pyrepl_owner' OR %s AND m.rolname NOT LIKE 'pyrepl\\_%%')",
+        " AND (m.rolname = ANY (%s) OR %s AND m.rolname NOT LIKE 'pyrepl\\_%%')",
         held["oid"],
+        list(OWNERS),
         logs_in,
     )
     return statements + [

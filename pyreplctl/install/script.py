@@ -42,23 +42,32 @@ def statements(connection: Connection, config: Config, side: str) -> str:
         f"-- migration {path.stem}\n{path.read_text(encoding='utf-8')}"
         for path in migrations.files(side)
     ]
+    if side == "portal":
+        parts += [f"{statement};" for statement in _our_grants()]
     for item in items:
         # The triggers are on tables of the platform, whose owner runs install.
         run = f"{item.source.rstrip().rstrip(';')};"
         if item.kind == "triggers":
             run = f"RESET ROLE;\n{run}\nSET ROLE pyrepl_owner;"
+        elif item.owner != roles.OWNER:
+            run = (
+                f"GRANT CREATE ON SCHEMA pyrepl TO {item.owner};\n"
+                f"SET ROLE {item.owner};\n{run}\nSET ROLE pyrepl_owner;\n"
+                f"REVOKE CREATE ON SCHEMA pyrepl FROM {item.owner};"
+            )
         parts.append(f"-- {item}\n{run}")
     return "\n".join([*parts, "RESET ROLE;"])
 
 
 def _portal_roles(config: Config) -> list[str]:
+    users = [role for role in roles.ROLES if role != roles.OWNER]
     return [
         *(f"CREATE ROLE {role} NOLOGIN" for role in roles.ROLES),
         "CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner",
-        "GRANT USAGE ON SCHEMA pyrepl TO pyrepl_worker, pyrepl_monitor",
+        f"GRANT USAGE ON SCHEMA pyrepl TO {', '.join(users)}",
         "CREATE EXTENSION postgres_fdw SCHEMA pyrepl",
         "GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO pyrepl_owner",
-        *_table_grants(config, "SELECT"),
+        *_table_grants(config, "SELECT", roles.READER),
     ]
 
 
@@ -68,17 +77,25 @@ def _course_roles(connection: Connection, config: Config) -> list[str]:
         f"CREATE ROLE {role} LOGIN CONNECTION LIMIT {roles.CONNECTION_LIMIT}",
         "CREATE ROLE pyrepl_owner NOLOGIN",
         "CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner",
-        *_table_grants(config, "SELECT, INSERT, UPDATE, DELETE"),
+        *_table_grants(config, "SELECT, INSERT, UPDATE, DELETE", roles.OWNER),
         f"GRANT USAGE ON SCHEMA pyrepl TO {role}",
     ]
 
 
-def _table_grants(config: Config, granted: str) -> list[str]:
+def _our_grants() -> list[str]:
+    granted = []
+    for role, right, table, columns in roles.TABLE_RIGHTS:
+        listed = f" ({', '.join(columns)})" if columns else ""
+        granted.append(f"GRANT {right}{listed} ON pyrepl.{table} TO {role}")
+    return granted
+
+
+def _table_grants(config: Config, granted: str, role: str) -> list[str]:
     names = [quoted_table(name) for name in contracts.table_names(config)]
     schemas = dict.fromkeys(
         quoted(name.partition(".")[0]) for name in contracts.table_names(config)
     )
     return [
-        *(f"GRANT USAGE ON SCHEMA {schema} TO pyrepl_owner" for schema in schemas),
-        *(f"GRANT {granted} ON {name} TO pyrepl_owner" for name in names),
+        *(f"GRANT USAGE ON SCHEMA {schema} TO {role}" for schema in schemas),
+        *(f"GRANT {granted} ON {name} TO {role}" for name in names),
     ]

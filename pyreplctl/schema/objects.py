@@ -9,6 +9,7 @@ orphan.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,7 +17,10 @@ from psycopg import Cursor, sql
 
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.names import quoted_table
+from pyreplctl.schema.roles import OWNER
 from pyreplctl.schema.sql_files import Slots, render, texts
+
+_OWNER = re.compile(r"^-- Owner: (\w+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,12 @@ class Object:
     def source_hash(self) -> str:
         """sha256 of the SQL, in hex."""
         return hashlib.sha256(self.source.encode()).hexdigest()
+
+    @property
+    def owner(self) -> str:
+        """Whose it is to be, and as whom it runs, by the head of its file."""
+        found = _OWNER.search(self.source)
+        return found[1] if found else OWNER
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"

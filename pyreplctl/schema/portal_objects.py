@@ -14,8 +14,9 @@ from pyreplctl.schema.objects import Object
 from pyreplctl.schema.slots import database_slots, portal_slots, row_type
 from pyreplctl.schema.sql_files import Slots, statements, texts
 
-# What verify has for each database.
-TRUTHS = ("truth", "truth_rows", "truth_sums", "truth_total")
+# For each database there are the dossiers that push sends, and what verify has.
+READERS = ("dossiers", "truth", "truth_rows", "truth_sums", "truth_total")
+OF_EACH_DATABASE = ("push", *READERS)
 
 
 def planned_objects(
@@ -97,7 +98,7 @@ def _own_objects(
         wanted += [
             Object("function", name, statements(text, slots))
             for name, text in texts(folder).items()
-            if name not in ("push", *TRUTHS)
+            if name not in OF_EACH_DATABASE
         ]
     return wanted
 
@@ -122,7 +123,7 @@ def database_objects(
         Object("function", f"push_{number}", statements(found["push"], slots)),
         *(
             Object("function", f"{name}_{number}", statements(found[name], slots))
-            for name in TRUTHS
+            for name in READERS
         ),
     ]
     immediate = f"{number}_immediate"

@@ -10,6 +10,7 @@ from pyreplctl.core.config import Config
 from pyreplctl.core.names import quoted_table
 from pyreplctl.schema import row_hash
 from pyreplctl.schema.contracts import ACTIVE, PARTS, Column, Contract
+from pyreplctl.schema.roles import rights_of_ours
 from pyreplctl.schema.sql_files import Slots, render, texts
 
 
@@ -76,6 +77,7 @@ def table_slots(config: Config) -> Slots:
     slots["enrollment_counts"] = (
         sql.Identifier("r", enrollment.active) if enrollment.active else sql.SQL("true")
     )
+    slots["rights_of_ours"] = rights_of_ours()
     slots["copy_chosen"] = _chosen_users(sql.Identifier("r", "user_id"))
     own = config.policy.enrollments == "own"
     slots["reaches_copies"] = sql.SQL("t.courses IS NULL" if own else "true")
@@ -83,7 +85,7 @@ def table_slots(config: Config) -> Slots:
         "catalog_hash", {"kind": sql.SQL("o.kind"), "name": sql.SQL("o.name")}
     )
     slots |= _policy_slots(config)
-    for name in ("fan_out_users", "fan_out", "text_formats"):
+    for name in ("fan_out_users", "fan_out", "text_formats", "require_tables"):
         slots[name] = _fragment(name, slots)
     return slots
 
@@ -168,7 +170,10 @@ def database_slots(
     slots["database"] = sql.Literal(number)
     slots["membership"] = _fragment("membership", slots)
     slots["fingerprint"] = sql.Literal(contract.fingerprint)
-    for name in ("push", "inbox", "truth", "truth_rows", "truth_sums", "truth_total"):
+    for name in (
+        *("inbox", "push", "dossiers"),
+        *("truth", "truth_rows", "truth_sums", "truth_total"),
+    ):
         slots[name] = sql.Identifier(f"{name}_{number}")
     return slots
 

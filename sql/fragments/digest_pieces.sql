@@ -4,9 +4,9 @@
 -- Slots: profile_chosen, profile_digest, profile_table, profile_user, user_chosen,
 --   user_digest, user_key, user_table
 SELECT r.{user_key}::bigint AS id, 1 AS flag, {user_digest} AS own, NULL::bigint AS held
-FROM {user_table} r
+FROM ONLY {user_table} r
 WHERE {user_chosen}
 UNION ALL
 SELECT r.{profile_user}, 0, {profile_digest}, NULL
-FROM {profile_table} r
+FROM ONLY {profile_table} r
 WHERE {profile_chosen}

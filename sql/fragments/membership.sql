@@ -8,7 +8,7 @@ SELECT e.member, e.member OR EXISTS (
 FROM (
     SELECT EXISTS (
         SELECT FROM (
-            SELECT * FROM {enrollment_table} o
+            SELECT * FROM ONLY {enrollment_table} o
             WHERE o.{enrollment_user} = i.id OFFSET 0) e
         JOIN pyrepl.hosting h ON h.course = e.{enrollment_course}
         WHERE h.database_id = {database} AND h.active

@@ -1,6 +1,7 @@
--- What stands under our names and belongs to neither pyrepl_owner nor a superuser: the
--- schema, what is in it, triggers of others on it, servers; whose it is, and the statement
--- that ends it. Asks the catalog only: nothing of theirs is run by looking.
+-- What stands under our names and belongs neither to pyrepl_owner nor to a superuser (a
+-- function may belong to the role that it runs as): the schema, what is in it, triggers of
+-- others on it, servers; whose it is, and the statement that ends it. Asks the catalog
+-- only: nothing of theirs is run by looking.
 WITH owner AS (
     SELECT r.oid FROM pg_roles r WHERE r.rolname = 'pyrepl_owner' OR r.rolsuper
 ), mine AS (
@@ -21,7 +22,8 @@ WITH owner AS (
     SELECT 3, 'function', p.proname, p.proowner,
         format('DROP ROUTINE %s CASCADE', p.oid::regprocedure)
     FROM mine m JOIN pg_proc p ON p.pronamespace = m.oid
-    WHERE NOT EXISTS (SELECT FROM pg_depend d  -- of postgres_fdw
+    WHERE pg_get_userbyid(p.proowner) NOT IN ('pyrepl_reader', 'pyrepl_capture')
+        AND NOT EXISTS (SELECT FROM pg_depend d  -- of postgres_fdw
         WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
     UNION ALL
     SELECT 4, 'type', t.typname, t.typowner,

@@ -9,7 +9,9 @@ SELECT o.kind, o.name, format('ALTER ROUTINE %s OWNER TO pyrepl_owner', p.oid::r
 FROM pyrepl.object o
 JOIN pg_proc p ON p.proname = o.name::name
 WHERE o.kind = 'function' AND p.pronamespace = 'pyrepl'::regnamespace
-    AND p.proowner <> (SELECT oid FROM ours)
+    -- Functions run as one of three; whose each is to be its own file says.
+    AND p.proowner <> ALL (ARRAY(SELECT r.oid FROM pg_roles r
+        WHERE r.rolname IN ('pyrepl_owner', 'pyrepl_reader', 'pyrepl_capture')))
 UNION ALL
 SELECT o.kind, o.name, format('ALTER %s %s OWNER TO pyrepl_owner', o.kind, c.oid::regclass)
 FROM pyrepl.object o

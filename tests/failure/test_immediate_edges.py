@@ -423,7 +423,7 @@ def test_a_hanging_writer_keeps_only_its_own_users_out_of_small_batches(
         "ALTER TABLE auth_user RENAME email TO mail",
         "DROP TABLE auth_userprofile",
         "ALTER TABLE student_courseenrollment ENABLE ROW LEVEL SECURITY",
-        "REVOKE SELECT ON student_courseenrollment FROM pyrepl_owner",
+        "REVOKE SELECT ON student_courseenrollment FROM pyrepl_reader",
         "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM auth_user",
     ],
 )

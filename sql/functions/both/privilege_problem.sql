@@ -1,6 +1,6 @@
 -- What is odd about the owner of an object and about who has rights on it, in words; NULL
 -- where nothing is. Roles of ours may have rights on our functions and views (what they
--- should have is in the hash of those), and none on tables.
+-- should have is in the hash of those, the owner too), and none on tables.
 CREATE OR REPLACE FUNCTION pyrepl.privilege_problem(
     p_owner oid, p_rights aclitem[], p_ours_may boolean)
 RETURNS text
@@ -9,7 +9,10 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 AS $privilege_problem$
     SELECT nullif(concat_ws('; ',
-        CASE WHEN p_owner <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = 'pyrepl_owner')
+        CASE WHEN p_owner <> ALL (ARRAY(
+                SELECT r.oid FROM pg_roles r
+                WHERE r.rolname = 'pyrepl_owner' OR p_ours_may
+                    AND r.rolname IN ('pyrepl_reader', 'pyrepl_capture')))
             THEN format('belongs to %I', pg_get_userbyid(p_owner)) END,
         (
             SELECT string_agg(format('%s may %s', g.grantee, g.rights), '; '

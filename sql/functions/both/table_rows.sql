@@ -1,5 +1,6 @@
 -- The tables of ours, each with a line for every column, constraint and index, to be
 -- compared with what the migrations make; and our schema.
+-- Slots: rights_of_ours
 CREATE OR REPLACE FUNCTION pyrepl.table_rows()
 RETURNS TABLE (kind text, name text, state text, source text, held text, problem text)
 LANGUAGE sql
@@ -48,10 +49,23 @@ AS $table_rows$
     CROSS JOIN LATERAL (
         SELECT string_agg(DISTINCT o.problem, '; ') AS problem
         FROM (
-            SELECT pyrepl.privilege_problem(c.relowner, c.relacl, false)
+            SELECT pyrepl.privilege_problem(c.relowner, (
+                SELECT array_agg(i) FROM unnest(c.relacl) i
+                WHERE (c.relname, '', i::text) NOT IN (VALUES {rights_of_ours})), false)
             UNION ALL
-            SELECT pyrepl.privilege_problem(c.relowner, a.attacl, false)
+            SELECT pyrepl.privilege_problem(c.relowner, (
+                SELECT array_agg(i) FROM unnest(a.attacl) i
+                WHERE (c.relname, a.attname, i::text)
+                    NOT IN (VALUES {rights_of_ours})), false)
             FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL
+            UNION ALL
+            SELECT w.item || ' is lacking'
+            FROM (VALUES {rights_of_ours}) w(name, field, item)
+            WHERE w.name = c.relname AND NOT EXISTS (
+                SELECT FROM unnest(CASE w.field WHEN '' THEN c.relacl ELSE (
+                    SELECT a.attacl FROM pg_attribute a
+                    WHERE a.attrelid = c.oid AND a.attname = w.field) END) i
+                WHERE i::text = w.item)
             UNION ALL
             SELECT pyrepl.privilege_problem(s.relowner, s.relacl, false)
             FROM pg_depend d

@@ -507,7 +507,9 @@ def test_control_with_row_security_on_hidden_rows_look_deleted(
     course = platform.course(TOY)
     platform.member(1, TOY)
     assert platform.deliver() == {}
-    platform.execute("ALTER FUNCTION pyrepl.deliver(integer) SET row_security = on")
+    platform.execute(
+        "ALTER FUNCTION pyrepl.dossiers_1(bigint[], bigint[]) SET row_security = on"
+    )
     protect(platform, "auth_user")
     platform.execute("UPDATE auth_user SET email = 'new'")
     assert platform.deliver() == {}

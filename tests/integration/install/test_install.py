@@ -20,6 +20,7 @@ from pyreplctl.install import removal
 from pyreplctl.install.portal import check, install
 from pyreplctl.sandbox.embedded import Cluster, find_bin_dir
 from pyreplctl.schema.objects import ObjectChange
+from pyreplctl.schema.roles import OWNERS
 from tests.cli.run import Cli
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.support.logins import as_login, new_login
@@ -126,7 +127,7 @@ DAMAGE: dict[str, tuple[str, str, LiteralString]] = {
     "a right taken away": (
         "grant SELECT on public.auth_user",
         "missing",
-        "REVOKE SELECT ON auth_user FROM pyrepl_owner",
+        "REVOKE SELECT ON auth_user FROM pyrepl_reader",
     ),
     "the schema closed to a role": (
         "grant USAGE on pyrepl",
@@ -268,8 +269,8 @@ def test_an_install_waits_for_another_and_names_it_in_the_end(
 
 @pytest.fixture
 def deployer(platform: Platform) -> Iterator[str]:
-    """A role that is no superuser, owns the tables, and belongs to pyrepl_owner."""
-    with new_login(platform.connection, "pyrepl_owner") as name:
+    """A role that is no superuser, owns the tables, and belongs to our owners."""
+    with new_login(platform.connection, *OWNERS) as name:
         for table in TABLES:
             statement = f"ALTER TABLE {table} OWNER TO {name}".encode()
             platform.connection.execute(statement)

@@ -24,7 +24,15 @@ from pyreplctl.schema import (
 from pyreplctl.schema.contracts import columns_of
 from pyreplctl.schema.link import Link
 from pyreplctl.schema.objects import Object
-from pyreplctl.schema.sql_files import Slots, render, root, slots_of, statements
+from pyreplctl.schema.roles import rights_of_ours
+from pyreplctl.schema.sql_files import (
+    Slots,
+    render,
+    root,
+    slots_of,
+    statements,
+    texts,
+)
 from tests.support.platform import Connection, Platform
 
 FILES = sorted(
@@ -106,6 +114,22 @@ def test_a_definer_function_that_reads_the_users_tables_meets_no_policy(
     assert found(side, OURS + query) == []
 
 
+def test_whoever_reads_the_users_tables_is_the_reader(platform: Platform) -> None:
+    """And takes back whatever the reading has brought about."""
+    platform.course("c")
+    query = (
+        "AND p.prosrc ~ 'auth_user|student_' AND p.prosrc !~ 'regclass'"
+        " AND p.proowner <> 'pyrepl_reader'::regrole"
+    )
+    assert found(platform.connection, OURS + query) == []
+    query = (
+        "AND p.proowner = 'pyrepl_reader'::regrole AND p.prosrc !~ 'SQLSTATE ''PR000'''"
+        " AND EXISTS (SELECT FROM aclexplode(p.proacl) a"
+        " WHERE a.grantee <> p.proowner)"
+    )
+    assert found(platform.connection, OURS + query) == []
+
+
 def test_every_function_has_a_comment(side: Connection) -> None:
     query = "AND coalesce(obj_description(p.oid, 'pg_proc'), '') = ''"
     assert found(side, OURS + query) == []
@@ -120,8 +144,16 @@ def test_public_may_execute_nothing(side: Connection) -> None:
 
 
 def test_a_role_of_ours_that_is_no_superuser_owns_everything(side: Connection) -> None:
-    query = "AND p.proowner <> 'pyrepl_owner'::regrole"
-    assert found(side, OURS + query) == []
+    query = (
+        "AND p.proowner <> 'pyrepl_owner'::regrole AND NOT (p.prosecdef AND"
+        " pg_get_userbyid(p.proowner) IN ('pyrepl_reader', 'pyrepl_capture'))"
+    )
+    others = {name.split("(")[0] for name in found(side, OURS + query)}
+    # Run by those alone who are pyrepl_reader already.
+    assert {re.sub(r"_\d+$", "", name) for name in others} <= {
+        *("pyrepl.truth", "pyrepl.truth_sums", "pyrepl.truth_total"),
+        "pyrepl.non_members",
+    }
     query = "AND c.relowner <> 'pyrepl_owner'::regrole"
     assert found(side, TABLES + query) == []
     roles: LiteralString = (
@@ -291,6 +323,10 @@ def filled_slots(
         monkeypatch.setattr(module, "statements", recording_each)
     rendered_portal(platform)
     rendered_course(platform)
+    # A query of repair: install/roles.py fills it.
+    filled[texts("queries")["excess_grants"]].append(
+        {"rights_of_ours": rights_of_ours()}
+    )
     link.link_sql(Link(1, "pyrepl_0123abcd_1"), {"host": "db1"})
     return filled
 

@@ -173,7 +173,7 @@ MENDED: dict[str, Damage] = {
     ),
     "a right on the portal's table taken away": Damage(
         "portal",
-        "REVOKE SELECT ON auth_user FROM pyrepl_owner",
+        "REVOKE SELECT ON auth_user FROM pyrepl_reader",
         {"grant public.auth_user": "missing"},
     ),
     "another version": Damage(

@@ -26,7 +26,7 @@ AS $structure_rows$
     UNION ALL
     SELECT * FROM pyrepl.grant_rows(
         ARRAY(SELECT DISTINCT c.table_name FROM pyrepl.contract_column c),
-        '{{SELECT,INSERT,UPDATE,DELETE}}')
+        '{{SELECT,INSERT,UPDATE,DELETE}}', 'pyrepl_owner')
     UNION ALL
     SELECT 'binding', b.name, 'current', NULL, b.held, NULL
     FROM pyrepl.binding i

@@ -1,17 +1,15 @@
 -- Of the users that a course has named, those to whose dossiers it has a claim: members and
 -- copies. Others may be copies that the portal has lost, and are told to go (their dossiers
 -- are empty), unless much is waiting already: a course could name anybody, without end.
--- Slots: membership
 CREATE OR REPLACE FUNCTION pyrepl.users_to_tell(p_database integer, p_users bigint[])
 RETURNS bigint[]
 LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
-SET row_security = off
 AS $users_to_tell$
 DECLARE
     v_waiting integer := (
-        SELECT count(*) FROM unnest('{{0,1}}'::integer[]) p(priority)
+        SELECT count(*) FROM unnest('{0,1}'::integer[]) p(priority)
         CROSS JOIN LATERAL (
             SELECT pyrepl.outbox_mark_of(p_database, p.priority) AS id OFFSET 0) m
         CROSS JOIN LATERAL (
@@ -24,11 +22,7 @@ BEGIN
         RETURN ARRAY(
             SELECT DISTINCT i.id FROM unnest(p_users) i(id) WHERE i.id IS NOT NULL);
     END IF;
-    RETURN ARRAY(
-        SELECT DISTINCT i.id FROM unnest(p_users) i(id)
-        CROSS JOIN LATERAL (
-            {membership}) m
-        WHERE m.known);
+    RETURN pyrepl.users_known(p_database, p_users);
 END
 $users_to_tell$;
 

@@ -2,6 +2,7 @@
 -- pairs, before and after. It reads no enrollments: route does, after the commit, which is
 -- what makes it right under every isolation level. Like capture_user. Writes: change.
 -- Locks: none.
+-- Owner: pyrepl_capture
 -- Slots: enrollment_course, enrollment_key, enrollment_new, enrollment_old,
 --   enrollment_user
 CREATE OR REPLACE FUNCTION pyrepl.capture_enrollment()

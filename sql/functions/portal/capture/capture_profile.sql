@@ -1,5 +1,6 @@
 -- Capture on the profile table: one change row a statement, naming the users concerned,
 -- before and after. Like capture_user. Writes: change. Locks: none.
+-- Owner: pyrepl_capture
 -- Slots: profile_key, profile_new, profile_old, profile_user
 CREATE OR REPLACE FUNCTION pyrepl.capture_profile()
 RETURNS trigger

@@ -1,13 +1,11 @@
 -- Capture of TRUNCATE, before it, as the deletion of every row. Its argument says which
 -- table it is: user, profile or enrollment. Writes: change, departure. Locks: none.
--- Slots: enrollment_course, enrollment_table, enrollment_user, profile_table,
---   profile_user, user_key, user_table
+-- Owner: pyrepl_capture
 CREATE OR REPLACE FUNCTION pyrepl.capture_truncate()
 RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET row_security = off
 AS $capture_truncate$
 DECLARE
     v_users bigint[];
@@ -15,15 +13,11 @@ DECLARE
 BEGIN
     PERFORM pyrepl.require_truncate_seen(TG_RELID);
     BEGIN
-        IF TG_ARGV[0] = 'user' THEN
-            SELECT array_agg(u.{user_key}) INTO v_users FROM {user_table} u;
-        ELSIF TG_ARGV[0] = 'profile' THEN
-            SELECT array_agg(p.{profile_user}) INTO v_users FROM {profile_table} p;
-        ELSE
-            SELECT array_agg(e.{enrollment_user}), array_agg(e.{enrollment_course})
-            INTO v_users, v_courses FROM {enrollment_table} e;
-        END IF;
-    EXCEPTION WHEN undefined_column THEN
+        SELECT r.users, r.courses INTO v_users, v_courses
+        FROM pyrepl.users_of_table(TG_ARGV[0]) r;
+    EXCEPTION WHEN insufficient_privilege THEN
+        RAISE;  -- a policy hides rows: what vanishes could not be named
+    WHEN OTHERS THEN  -- see capture_user
         INSERT INTO pyrepl.change (priority) VALUES (1);
         RETURN NULL;
     END;

@@ -5,6 +5,7 @@
 -- there are more: each expression less is a portion of what a writer pays. Nothing is
 -- written in the block that catches errors: a subtransaction that writes takes a number,
 -- and many of these slow every snapshot down.
+-- Owner: pyrepl_capture
 -- Slots: user_key, user_new, user_old
 CREATE OR REPLACE FUNCTION pyrepl.capture_user()
 RETURNS trigger

@@ -17,3 +17,4 @@ $require_truncate_seen$;
 COMMENT ON FUNCTION pyrepl.require_truncate_seen(oid) IS
     'raises PR002 for a TRUNCATE whose rows the trigger cannot see';
 REVOKE ALL ON FUNCTION pyrepl.require_truncate_seen(oid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.require_truncate_seen(oid) TO pyrepl_capture;

@@ -1,13 +1,10 @@
 -- Accounts of a course database that have the id or the user name of a member and are no
 -- copies. same: the same id and the same name, which --adopt takes over.
--- Slots: enrollment_course, enrollment_table, enrollment_user, user_key, user_name,
---   user_table
 CREATE OR REPLACE FUNCTION pyrepl.accounts_in_the_way(p_database integer)
 RETURNS TABLE (user_id bigint, username text, same boolean)
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET row_security = off
 AS $accounts_in_the_way$
 DECLARE
     v_ids bigint[];
@@ -18,11 +15,7 @@ BEGIN
     INTO v_ids, v_names;
     RETURN QUERY
     WITH member AS MATERIALIZED (
-        SELECT DISTINCT u.{user_key}::bigint AS id, {user_name} AS name
-        FROM pyrepl.hosting h
-        JOIN {enrollment_table} e ON e.{enrollment_course} = h.course
-        JOIN {user_table} u ON u.{user_key} = e.{enrollment_user}
-        WHERE h.database_id = p_database AND h.active
+        SELECT m.user_id AS id, m.username AS name FROM pyrepl.names_enrolled(p_database) m
     ), local AS MATERIALIZED (
         SELECT a.id, a.name FROM unnest(v_ids, v_names) a(id, name)
     )

@@ -49,14 +49,14 @@ BEGIN
     END IF;
     BEGIN
         PERFORM pyrepl.lock_users(v_users);
+        WITH taken AS MATERIALIZED (
+            SELECT * FROM pyrepl.change c
+            WHERE c.xid = v_xid AND c.users IS NOT NULL AND c.database_id IS NULL)
         SELECT coalesce(array_agg(ROW(v_xid, d.users, NULL, b.id, 0, NEW.at, b.delivery =
             'immediate')::pyrepl.change ORDER BY b.id), '{{}}') INTO v_targets
         FROM (
             SELECT f.database_id, array_agg(DISTINCT f.user_id) AS users
-            FROM pyrepl.change t
-            CROSS JOIN LATERAL ({fan_out_users}) f
-            WHERE t.xid = v_xid AND t.users IS NOT NULL AND t.database_id IS NULL
-            GROUP BY f.database_id) d
+            FROM ({fan_out_users}) f GROUP BY f.database_id) d
         JOIN pyrepl.database b ON b.id = d.database_id;
     EXCEPTION WHEN OTHERS THEN
         RETURN NULL;  -- a lock that was not to be had, or a migration under way

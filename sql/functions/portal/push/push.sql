@@ -1,12 +1,8 @@
--- Read the dossiers of these users in one statement (OFFSET 0: by user, not by course), and
--- so in one snapshot; write them to a course's inbox by one direct foreign UPDATE. With an
+-- Write the dossiers of these users to the inbox of one course database: one direct foreign
+-- UPDATE. They are read before, in one statement of their own, with other rights. With an
 -- epoch it leaves a receipt; p_thaw are users that no policy freezes this time. Returns of
 -- whom the course holds a copy, whom to send again, whom known to it. Raises PR012.
--- Slots: database, enrollment_hosted, enrollment_row, enrollment_table,
---   enrollment_types, enrollment_user, enrollment_values, fingerprint, frozen, inbox,
---   membership, present, profile_key, profile_row, profile_table, profile_types,
---   profile_user, profile_values, push, text_formats, user_key, user_row, user_table,
---   user_types, user_values
+-- Slots: database, dossiers, fingerprint, inbox, push
 CREATE OR REPLACE FUNCTION pyrepl.{push}(
     p_users bigint[], p_thaw bigint[], p_prev uuid, p_tag uuid, p_epoch uuid,
     p_settled bigint[], p_adopt boolean, OUT copies bigint[], OUT again bigint[],
@@ -14,7 +10,6 @@ CREATE OR REPLACE FUNCTION pyrepl.{push}(
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
-{text_formats}
 AS $push$
 DECLARE
     v_portal text := pyrepl.identity();
@@ -22,50 +17,11 @@ DECLARE
     v_xid xid8 := CASE WHEN p_epoch IS NOT NULL THEN pg_current_xact_id() END;
     v_dossiers record;
 BEGIN
-    BEGIN
-        WITH person AS MATERIALIZED (
-            SELECT i.id,
-                coalesce((SELECT max(d.generation) FROM pyrepl.departure d
-                    WHERE d.user_id = i.id), 0) AS generation,
-                m.member AND u.{user_key} IS NOT NULL AS member, m.known,
-                {present} AS present,
-                {frozen} AND i.id <> ALL (p_thaw) AS frozen,
-                CASE WHEN {present}
-                    THEN ROW({user_values})::pyrepl.{user_row} END AS user_row,
-                CASE WHEN {present} AND p.{profile_key} IS NOT NULL
-                    THEN ROW({profile_values})::pyrepl.{profile_row} END AS profile_row
-            FROM unnest(p_users) i(id)
-            CROSS JOIN LATERAL (
-                {membership}) m
-            LEFT JOIN {user_table} u ON u.{user_key} = i.id
-            LEFT JOIN {profile_table} p ON p.{profile_user} = i.id
-            WHERE true OR {user_types} AND {profile_types}  -- only parsed: see same_type
-        )
-        SELECT coalesce(array_agg(x.id), '{{}}') AS ids,
-            coalesce(array_agg(x.id) FILTER (WHERE x.known), '{{}}') AS known,
-            coalesce(array_agg(x.generation), '{{}}') AS generations,
-            coalesce(array_agg(x.member), '{{}}') AS members,
-            coalesce(array_agg(x.frozen), '{{}}') AS frozen,
-            coalesce(array_agg(x.user_row)::text, '{{}}') AS users,
-            coalesce((array_agg(x.profile_row) FILTER (WHERE NOT x.frozen
-                AND x.profile_row IS DISTINCT FROM NULL))::text, '{{}}') AS profiles,
-            coalesce((
-                SELECT array_agg(ROW({enrollment_values})::pyrepl.{enrollment_row})::text
-                FROM person y
-                CROSS JOIN LATERAL (
-                    SELECT * FROM {enrollment_table} o
-                    WHERE o.{enrollment_user} = y.id OFFSET 0) e
-                WHERE y.present AND {enrollment_hosted} AND (true OR {enrollment_types})),
-                '{{}}') AS enrollments
-        INTO v_dossiers
-        FROM person x;
-        -- What has only read is taken back, and its locks with it: a migration of the
-        -- portal, and all who queue behind it, do not wait for a course that hangs.
-        RAISE SQLSTATE 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
-        WHEN syntax_error_or_access_rule_violation THEN
-            PERFORM pyrepl.require_contract({database}); RAISE;
-    END;
+    SELECT d.* INTO v_dossiers FROM pyrepl.{dossiers}(p_users, p_thaw) d;
+    IF v_dossiers.problem IS NOT NULL THEN
+        PERFORM pyrepl.require_contract({database});
+        RAISE '%', v_dossiers.problem[2] USING ERRCODE = v_dossiers.problem[1];
+    END IF;
 
     UPDATE pyrepl.{inbox} i
     SET portal = v_portal, contract = v_contract, prev = p_prev, tag = p_tag,

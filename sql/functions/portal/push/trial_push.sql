@@ -1,33 +1,24 @@
 -- Push the dossiers of a few members as the link role, and take it back: what would keep
 -- deliveries from working speaks now. Raises what the push raises. SECURITY DEFINER: what
 -- a table's owner has it run cannot RESET ROLE and be whoever registers.
--- Slots: enrollment_course, enrollment_table, enrollment_user
 CREATE OR REPLACE FUNCTION pyrepl.trial_push(p_database integer, p_writer boolean)
 RETURNS void
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET row_security = off
 AS $trial_push$
 DECLARE
     v_tag uuid;
     v_users bigint[];
     v_push text := format(
-        'SELECT pyrepl.push_%s%s($1, ''{{}}'', $2, $3, NULL, ''{{}}'', $4)', p_database,
+        'SELECT pyrepl.push_%s%s($1, ''{}'', $2, $3, NULL, ''{}'', $4)', p_database,
         CASE WHEN p_writer THEN '_immediate' END);
 BEGIN
     SELECT c.tag INTO v_tag FROM pyrepl.chain c
     WHERE c.database_id = p_database ORDER BY c.id DESC LIMIT 1;
-    v_users := ARRAY(
-        SELECT DISTINCT e.{enrollment_user}
-        FROM pyrepl.hosting h
-        JOIN {enrollment_table} e ON e.{enrollment_course} = h.course
-        WHERE h.database_id = p_database AND h.active AND NOT EXISTS (
-            SELECT FROM pyrepl.placement p
-            WHERE p.user_id = e.{enrollment_user} AND p.database_id = p_database)
-        LIMIT 10);
+    v_users := pyrepl.some_without_copy(p_database);
     BEGIN
-        EXECUTE v_push USING '{{}}'::bigint[], v_tag, gen_random_uuid(), false;
+        EXECUTE v_push USING '{}'::bigint[], v_tag, gen_random_uuid(), false;
         RAISE 'rehearsed' USING ERRCODE = 'PR000';
     EXCEPTION WHEN SQLSTATE 'PR000' THEN
         NULL;

@@ -36,9 +36,8 @@ BEGIN
         WHERE c.ctid = ANY (ARRAY(SELECT s.ctid FROM seen s))
         RETURNING c.*
     ), pair AS MATERIALIZED (
-        SELECT f.database_id, f.user_id, min(t.priority) AS priority, min(t.at) AS at
-        FROM taken t
-        CROSS JOIN LATERAL (
+        SELECT f.database_id, f.user_id, min(f.priority) AS priority, min(f.at) AS at
+        FROM (
             {fan_out}
         ) f
         WHERE f.user_id IS NOT NULL  -- an enrollment may be nobody's

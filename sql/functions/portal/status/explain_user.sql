@@ -1,6 +1,5 @@
 -- Where a user should be, where a copy is, what waits and what failed: one row for each
 -- course database that the user has to do with.
--- Slots: enrollment_active, enrollment_course, enrollment_table, enrollment_user
 CREATE OR REPLACE FUNCTION pyrepl.explain_user(p_user bigint)
 RETURNS TABLE (
     database text, delivery text, state text, health text, reason text,
@@ -10,8 +9,9 @@ LANGUAGE sql
 STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET row_security = off
 AS $explain_user$
+    WITH enrolled AS MATERIALIZED (
+        SELECT e.course, e.counts FROM pyrepl.courses_of_user(p_user) e)
     SELECT d.name, pyrepl.effective_delivery(d, h), d.state, h.health,
         coalesce(pyrepl.contract_problem(d.contract_id), h.message),
         m.courses, p.user_id IS NOT NULL, w.pending,
@@ -22,16 +22,15 @@ AS $explain_user$
     LEFT JOIN pyrepl.retry r ON r.database_id = d.id AND r.user_id = p_user
     CROSS JOIN LATERAL (
         SELECT ARRAY(
-            SELECT e.{enrollment_course}::text FROM {enrollment_table} e
-            JOIN pyrepl.hosting g ON g.course = e.{enrollment_course}
-            WHERE e.{enrollment_user} = p_user AND g.database_id = d.id AND g.active
-                AND {enrollment_active}
+            SELECT e.course FROM enrolled e
+            JOIN pyrepl.hosting g ON g.course = e.course
+            WHERE g.database_id = d.id AND g.active AND e.counts
             ORDER BY 1)) m(courses)
     CROSS JOIN LATERAL (
         SELECT EXISTS (SELECT FROM pyrepl.outbox o
             WHERE o.database_id = d.id AND o.user_id = p_user
                 AND o.id > pyrepl.outbox_mark_of(d.id, o.priority))) w(pending)
-    WHERE m.courses <> '{{}}' OR p.user_id IS NOT NULL OR r.user_id IS NOT NULL OR w.pending
+    WHERE m.courses <> '{}' OR p.user_id IS NOT NULL OR r.user_id IS NOT NULL OR w.pending
     ORDER BY d.name;
 $explain_user$;
 

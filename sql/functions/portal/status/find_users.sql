@@ -1,6 +1,7 @@
 -- Users by id, user name or e-mail, the latter two whatever their case. Those whom the
 -- portal has no more are found by id. Not by index: for a person who asks.
--- Slots: user_email, user_key, user_name, user_table
+-- Owner: pyrepl_reader
+-- Slots: require_tables, user_email, user_key, user_name, user_table
 CREATE OR REPLACE FUNCTION pyrepl.find_users(p_who text)
 RETURNS TABLE (user_id bigint, username text, present boolean)
 LANGUAGE plpgsql
@@ -11,16 +12,21 @@ SET row_security = off
 AS $find_users$
 DECLARE
     v_id bigint := CASE WHEN p_who ~ '^[0-9]{{1,18}}$' THEN p_who::bigint END;
+    v_here boolean;
 BEGIN
-    RETURN QUERY
-    SELECT u.{user_key}::bigint, {user_name}, true
-    FROM {user_table} u
-    WHERE u.{user_key} = v_id OR lower({user_name}) = lower(p_who)
-        OR lower({user_email}) = lower(p_who)
-    ORDER BY 1 LIMIT 100;
-    IF v_id IS NOT NULL AND NOT EXISTS (
-        SELECT FROM {user_table} u WHERE u.{user_key} = v_id)
-    THEN
+    {require_tables};
+    BEGIN
+        RETURN QUERY
+        SELECT u.{user_key}::bigint, {user_name}, true
+        FROM ONLY {user_table} u
+        WHERE u.{user_key} = v_id OR lower({user_name}) = lower(p_who)
+            OR lower({user_email}) = lower(p_who)
+        ORDER BY 1 LIMIT 100;
+        v_here := EXISTS (SELECT FROM ONLY {user_table} u WHERE u.{user_key} = v_id);
+        RAISE SQLSTATE 'PR000';
+    EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+    END;
+    IF v_id IS NOT NULL AND NOT v_here THEN
         RETURN QUERY SELECT v_id, NULL::text, false;
     END IF;
 END
@@ -29,4 +35,4 @@ $find_users$;
 COMMENT ON FUNCTION pyrepl.find_users(text) IS
     'users by id, user name or e-mail: what pyreplctl explain begins with';
 REVOKE ALL ON FUNCTION pyrepl.find_users(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pyrepl.find_users(text) TO pyrepl_monitor;
+GRANT EXECUTE ON FUNCTION pyrepl.find_users(text) TO pyrepl_owner, pyrepl_monitor;

@@ -1,21 +1,18 @@
 -- What keeps a user's changes from reaching any database: how many changes that name the
 -- user, or everybody, are not routed yet, and enrollments in courses that nobody hosts.
--- Slots: enrollment_course, enrollment_table, enrollment_user
 CREATE OR REPLACE FUNCTION pyrepl.undeliverable(
     p_user bigint, OUT unrouted bigint, OUT unhosted text[])
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET row_security = off
 AS $undeliverable$
     SELECT (SELECT count(*) FROM pyrepl.change c
             WHERE c.users IS NULL OR p_user = ANY (c.users)),
         ARRAY(
-            SELECT e.{enrollment_course}::text FROM {enrollment_table} e
-            WHERE e.{enrollment_user} = p_user AND NOT EXISTS (
-                SELECT FROM pyrepl.hosting h
-                WHERE h.course = e.{enrollment_course} AND h.active)
+            SELECT e.course FROM pyrepl.courses_of_user(p_user) e
+            WHERE NOT EXISTS (
+                SELECT FROM pyrepl.hosting h WHERE h.course = e.course AND h.active)
             ORDER BY 1);
 $undeliverable$;
 

@@ -1,6 +1,7 @@
 -- Digests of what a course database should hold: verify's view of this side. Either of
 -- these users, or of ids from p_first on and before p_last; see truth.
--- Slots: enrollment_table, enrollment_user
+-- Owner: pyrepl_reader
+-- Slots: enrollment_table, enrollment_user, require_tables
 CREATE OR REPLACE FUNCTION pyrepl.digest_here(
     p_database integer, p_users bigint[], p_first bigint, p_last bigint, p_shift integer,
     p_seed bigint, p_sparse boolean,
@@ -17,16 +18,17 @@ DECLARE
     v_last bigint;
     v_step record;
 BEGIN
+    {require_tables};
     IF p_users IS NOT NULL OR p_sparse THEN
         EXECUTE v_truth INTO members, former, digests
             USING p_users, p_first, p_last, p_shift, p_seed, p_sparse;
-        RETURN;
+        RAISE SQLSTATE 'PR000';
     END IF;
     -- In steps that fit the processor's cache; ids of nobody are skipped.
     LOOP
         SELECT min(i.id) INTO v_first
         FROM (
-            SELECT min(e.{enrollment_user}) FROM {enrollment_table} e
+            SELECT min(e.{enrollment_user}) FROM ONLY {enrollment_table} e
             WHERE e.{enrollment_user} >= v_first AND e.{enrollment_user} < p_last
             UNION ALL
             SELECT min(p.user_id) FROM pyrepl.placement p
@@ -40,6 +42,8 @@ BEGIN
         digests := coalesce(digests || v_step.digests, digests, v_step.digests);
         v_first := v_last;
     END LOOP;
+    RAISE SQLSTATE 'PR000';  -- taken back, see refuse_tables
+EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
 END
 $digest_here$;
 
@@ -49,4 +53,5 @@ COMMENT ON FUNCTION pyrepl.digest_here(
 REVOKE ALL ON FUNCTION pyrepl.digest_here(
     integer, bigint[], bigint, bigint, integer, bigint, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pyrepl.digest_here(
-    integer, bigint[], bigint, bigint, integer, bigint, boolean) TO pyrepl_monitor;
+    integer, bigint[], bigint, bigint, integer, bigint, boolean)
+    TO pyrepl_owner, pyrepl_monitor;

@@ -1,11 +1,9 @@
 -- Between which user ids there is something to compare for a course database.
--- Slots: enrollment_table, enrollment_user
 CREATE OR REPLACE FUNCTION pyrepl.extent(
     p_database integer, OUT lowest bigint, OUT highest bigint)
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET row_security = off
 AS $extent$
 BEGIN
     EXECUTE format('SELECT d.lowest, d.highest FROM pyrepl.digest_%s d', p_database)
@@ -15,8 +13,7 @@ BEGIN
     highest := least(highest, 9223372036854775806);
     SELECT min(i.id), max(i.id) INTO lowest, highest
     FROM (
-        SELECT min(e.{enrollment_user}) FROM {enrollment_table} e
-        UNION ALL SELECT max(e.{enrollment_user}) FROM {enrollment_table} e
+        SELECT unnest(pyrepl.enrolled_extent())
         UNION ALL SELECT min(p.user_id) FROM pyrepl.placement p
         UNION ALL SELECT max(p.user_id) FROM pyrepl.placement p
         UNION ALL SELECT lowest

@@ -1,4 +1,5 @@
 -- Users from p_first on and before p_last who are not enrolled at a course database.
+-- Owner: pyrepl_reader
 -- Slots: enrollment_counts, enrollment_course, enrollment_table, enrollment_user,
 --   user_key, user_table
 CREATE OR REPLACE FUNCTION pyrepl.non_members(
@@ -20,10 +21,10 @@ DECLARE
 BEGIN
     RETURN ARRAY(
         SELECT u.{user_key}
-        FROM {user_table} u
+        FROM ONLY {user_table} u
         LEFT JOIN (
             SELECT r.{enrollment_user} AS id
-            FROM {enrollment_table} r
+            FROM ONLY {enrollment_table} r
             WHERE r.{enrollment_course} = ANY (v_courses) AND {enrollment_counts}
                 AND r.{enrollment_user} >= p_first AND r.{enrollment_user} < p_last) m
             ON m.id = u.{user_key}

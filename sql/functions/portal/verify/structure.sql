@@ -17,13 +17,14 @@ AS $structure$
         CASE WHEN to_regrole(w.name) IS NULL THEN 'missing'
             WHEN p.problem IS NULL THEN 'current' ELSE 'edited' END,
         NULL, NULL, p.problem
-    FROM unnest('{pyrepl_owner,pyrepl_worker,pyrepl_monitor}'::text[]) w(name)
+    FROM unnest('{pyrepl_owner,pyrepl_reader,pyrepl_capture,pyrepl_worker,pyrepl_monitor}'
+        ::text[]) w(name)
     CROSS JOIN LATERAL (SELECT pyrepl.role_problem(w.name, false) AS problem) p
     UNION ALL
     SELECT g.* FROM pyrepl.settings s
     CROSS JOIN LATERAL pyrepl.grant_rows(ARRAY(
         SELECT t.value ->> 'name' FROM jsonb_each(s.configuration -> 'tables') t),
-        '{SELECT}') g
+        '{SELECT}', 'pyrepl_reader') g
     UNION ALL
     SELECT 'settings', 'settings', 'current', s.version, (s.configuration
         || jsonb_build_object('delivery', jsonb_build_object('batch', s.batch)))::text, NULL

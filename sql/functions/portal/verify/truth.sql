@@ -5,6 +5,7 @@
 -- p_sparse: few users of the range are members, so do not begin with all of them.
 -- Columns are bound late, so that the platform's migrations may alter them. Made for each
 -- database, in its contract; verify compares it with the course's digest_buckets.
+-- Owner: pyrepl_reader
 -- Slots: copy_chosen, database, deleted_stays, digest_pieces, enrollment_chosen,
 --   enrollment_counts, enrollment_course, enrollment_digest, enrollment_kept,
 --   enrollment_table, enrollment_user, former_stays, text_formats, truth
@@ -25,7 +26,7 @@ BEGIN
         p_users := ARRAY(
             SELECT r.{enrollment_user}::bigint
             FROM pyrepl.hosting h
-            JOIN {enrollment_table} r ON r.{enrollment_course} = h.course
+            JOIN ONLY {enrollment_table} r ON r.{enrollment_course} = h.course
             WHERE h.database_id = {database} AND h.active
                 AND r.{enrollment_user} >= p_first AND r.{enrollment_user} < p_last
             UNION
@@ -38,7 +39,7 @@ BEGIN
         UNION ALL
         SELECT r.{enrollment_user}, CASE WHEN {enrollment_counts} THEN 4 ELSE 0 END, NULL,
             {enrollment_digest}
-        FROM {enrollment_table} r
+        FROM ONLY {enrollment_table} r
         LEFT JOIN pyrepl.hosting h ON h.course = r.{enrollment_course}
             AND h.database_id = {database} AND h.active
         WHERE {enrollment_chosen} AND {enrollment_kept}

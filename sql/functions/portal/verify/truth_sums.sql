@@ -7,6 +7,7 @@
 -- known: then an enrollment that counts stands for a member, so that the bucket of
 -- somebody without one differs, or with two.
 -- Made for each database, in its contract.
+-- Owner: pyrepl_reader
 -- Slots: database, enrollment_chosen, enrollment_course, enrollment_digest,
 --   enrollment_kept, enrollment_makes_member, enrollment_table, enrollment_user,
 --   profile_chosen, profile_digest, profile_table, profile_user, text_formats,
@@ -40,13 +41,13 @@ BEGIN
         FROM (
             SELECT r.{user_key}::bigint >> p_shift, CASE WHEN p_others IS NOT NULL
                 THEN hashint8extended(r.{user_key}, p_seed - 1) END, {user_digest}
-            FROM {user_table} r
+            FROM ONLY {user_table} r
             WHERE {user_chosen}
                 AND (coalesce(p_others, '{{}}') = '{{}}'
                     OR r.{user_key}::bigint <> ALL (p_others))
             UNION ALL
             SELECT r.{profile_user}::bigint >> p_shift, NULL, {profile_digest}
-            FROM {profile_table} r
+            FROM ONLY {profile_table} r
             WHERE {profile_chosen}
                 AND (coalesce(p_others, '{{}}') = '{{}}'
                     OR r.{profile_user}::bigint <> ALL (p_others))
@@ -55,7 +56,7 @@ BEGIN
                 CASE WHEN p_others IS NULL AND {enrollment_makes_member}
                     THEN hashint8extended(r.{enrollment_user}, p_seed - 1) END,
                 {enrollment_digest}
-            FROM {enrollment_table} r
+            FROM ONLY {enrollment_table} r
             CROSS JOIN LATERAL (
                 SELECT CASE WHEN r.{enrollment_course} = ANY (v_courses) THEN '' END)
                 h(course)

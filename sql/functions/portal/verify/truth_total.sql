@@ -1,6 +1,7 @@
 -- What one course database holds of users from p_first on and before p_last, as a single
 -- digest, if there are copies of members only: as truth_sums, without buckets, which take
 -- a quarter of its time. Made for each database, in its contract.
+-- Owner: pyrepl_reader
 -- Slots: database, enrollment_chosen, enrollment_course, enrollment_digest,
 --   enrollment_kept, enrollment_makes_member, enrollment_table, enrollment_user,
 --   profile_chosen, profile_digest, profile_table, profile_user, text_formats,
@@ -27,7 +28,7 @@ BEGIN
     INTO members, digests
     FROM (
         SELECT count(c.copy), bit_xor(c.copy), coalesce(bit_xor({user_digest}), 0)
-        FROM {user_table} r
+        FROM ONLY {user_table} r
         CROSS JOIN LATERAL (
             SELECT CASE WHEN p_others IS NOT NULL
                 THEN hashint8extended(r.{user_key}, p_seed - 1) END) c(copy)
@@ -36,13 +37,13 @@ BEGIN
                 OR r.{user_key}::bigint <> ALL (p_others))
         UNION ALL
         SELECT 0, NULL, bit_xor({profile_digest})
-        FROM {profile_table} r
+        FROM ONLY {profile_table} r
         WHERE {profile_chosen}
             AND (coalesce(p_others, '{{}}') = '{{}}'
                 OR r.{profile_user}::bigint <> ALL (p_others))
         UNION ALL
         SELECT count(c.copy), bit_xor(c.copy), bit_xor({enrollment_digest})
-        FROM {enrollment_table} r
+        FROM ONLY {enrollment_table} r
         CROSS JOIN LATERAL (
             SELECT CASE WHEN r.{enrollment_course} = ANY (v_courses) THEN '' END) h(course)
         CROSS JOIN LATERAL (
