@@ -15,7 +15,7 @@ from pyreplctl.core import databases
 from pyreplctl.core.config import Config, Guard, Mode
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import Error, NotDelivered, UsageError
-from pyreplctl.courses import delivery_mode, hosting, links, state
+from pyreplctl.courses import delivery_mode, hosting, links, move, state
 from pyreplctl.courses import guard as courses_guard
 from pyreplctl.courses import refresh as courses_refresh
 from pyreplctl.courses import unregister as courses_unregister
@@ -38,6 +38,12 @@ DSN = click.option(
     "--dsn",
     metavar="DSN",
     help="The administrator's way in, if not the one kept at registration.",
+)
+LINK = click.option(
+    "--link",
+    metavar="CONNINFO",
+    help="How the portal's server reaches it from now on; all of it: host, port,"
+    " dbname, TLS settings.",
 )
 NAMES = click.argument(
     "names", nargs=-1, metavar="[NAME]...", help="Names of course databases."
@@ -84,7 +90,7 @@ def show(name: str) -> None:
     data(found, lines)
 
 
-@app.command("set", short_help="Change what it hosts, delivery and guard.")
+@app.command("set", short_help="Change where it is, what it hosts, and how.")
 @NAME
 @click.option(
     "--remove-course",
@@ -94,25 +100,35 @@ def show(name: str) -> None:
 )
 @DELIVERY_MODE
 @GUARD_MODE
+@LINK
 @DSN
 def set_course(
     name: str,
     remove_course: tuple[str, ...],
     delivery: Mode | None,
     guard: Guard | None,
+    link: str | None,
     dsn: str | None,
 ) -> None:
-    """Change what a course database hosts, how it is delivered to and guarded."""
-    if not remove_course and guard is None and delivery is None:
+    """Change what a course database hosts, how it is delivered to and guarded.
+
+    With --link and --dsn also where it is, after a move: they must lead to the database
+    that is registered. Alone, --dsn is kept; else it is the way in for this once.
+    """
+    place = link is not None or not (remove_course or guard or delivery)
+    if place and link is None and dsn is None:
         raise UsageError(
             "nothing to set",
-            hint=f"pyreplctl course set {name} --remove-course KEY, --delivery MODE"
-            " or --guard MODE",
+            hint=f"pyreplctl course set {name} --remove-course KEY, --delivery MODE,"
+            " --guard MODE, --link CONNINFO or --dsn DSN",
         )
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         installed.require_installed(connection)
         done = []
+        if place:
+            changed = move.set_place(connection, name, link, dsn)
+            done += [f"{c.object} {c.detail}" for c in changed] or ["unchanged"]
         for key in remove_course:
             hosting.remove_course(connection, name, key)
             done.append(f"hosts {key} no longer")
@@ -176,8 +192,21 @@ def _on_each(
     help="Bind it to this portal anew, deliver all members again and verify:"
     " after a restore, a move, or a failover with loss.",
 )
+@click.option(
+    "--moved",
+    is_flag=True,
+    help="With --rebind: the database is on another server now, and the roles of its"
+    " link are to be made there.",
+)
+@LINK
 def refresh(
-    names: tuple[str, ...], every: bool, dsn: str | None, jobs: int, rebind: bool
+    names: tuple[str, ...],
+    every: bool,
+    dsn: str | None,
+    jobs: int,
+    rebind: bool,
+    moved: bool,
+    link: str | None,
 ) -> int:
     """Bring course databases to the present contract and code.
 
@@ -187,16 +216,21 @@ def refresh(
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         chosen = _chosen(connection, names, every)
-        if dsn and len(chosen) > 1:
+        if (dsn or link) and len(chosen) > 1:
             raise UsageError(
                 "--dsn goes with one course database",
                 hint="Name the one that it leads to.",
+            )
+        if (moved or link) and not rebind:
+            raise UsageError(
+                "--moved and --link go with --rebind",
+                hint=f"Add --rebind, or use: pyreplctl course set {chosen[0]} --link",
             )
         changes = _on_each(
             chosen,
             jobs,
             lambda at, name: courses_refresh.refresh(
-                at, config, name, dsn, rebind=rebind
+                at, config, name, dsn, rebind=rebind, moved=moved, link=link
             ),
         )
         stuck = (

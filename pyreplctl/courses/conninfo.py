@@ -7,18 +7,33 @@ from contextlib import contextmanager
 
 from pyreplctl.core.db import Connection, connect, parameters, value
 from pyreplctl.core.errors import UsageError
+from pyreplctl.courses import identity
+from pyreplctl.courses.identity import Checked
 
 
 @contextmanager
 def connect_course(
-    connection: Connection, number: int, name: str, dsn: str | None
-) -> Iterator[Connection]:
-    """Connect to a course database by a new way in, or by the one that was kept."""
+    connection: Connection,
+    number: int,
+    name: str,
+    dsn: str | None,
+    *,
+    rebind: bool = False,
+    look: bool = False,
+    gone: bool = False,
+) -> Iterator[Checked]:
+    """Connect to a course database by a new way in, or by the one that was kept.
+
+    Raises `NotSuitable` where it leads to another one than this portal has registered
+    and bound; see `identity.check`.
+    """
     hint = None
     if dsn is None:
         hint = "This way in was kept at registration; --dsn gives another."
     with connect(administrator(connection, number, dsn), name, hint) as course:
-        yield course
+        yield identity.check(
+            connection, course, number, rebind=rebind, look=look, gone=gone
+        )
 
 
 def administrator(connection: Connection, number: int, dsn: str | None) -> str:

@@ -8,12 +8,13 @@ from pyreplctl.core import databases
 from pyreplctl.core.config import Guard
 from pyreplctl.core.db import Connection, fetch
 from pyreplctl.courses.binding import Binding, bind
+from pyreplctl.courses.identity import Checked
 from pyreplctl.schema.objects import ObjectChange
 
 
 def bind_again(
     connection: Connection,
-    course: Connection,
+    course: Checked,
     to: Binding,
     fingerprint: str,
     guard: Guard,

@@ -91,7 +91,8 @@ def apply(connection: Connection, items: Iterable[Object]) -> list[ObjectChange]
         if anew and item.kind == "function" and found == "current":
             # Open sessions have it compiled with a type that is no more.
             found = "outdated"
-        if found == "edited":
+        if found in ("edited", "outdated"):
+            # What is replaced keeps the rights that an older source gave.
             _revoke(connection, item)
         if found == "missing":  # nothing that create would have to look for
             _run(connection, item)

@@ -9,6 +9,7 @@ from psycopg import sql
 
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.locks import Patience
+from pyreplctl.install.roles import become_member
 from pyreplctl.install.triggers import drop_triggers
 from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.schema.roles import ROLES
@@ -73,6 +74,7 @@ def drop_all(connection: Connection, roles: Sequence[str]) -> list[ObjectChange]
             changes.append(ObjectChange("schema pyrepl", "dropped"))
         for role in roles:
             if value(connection, "SELECT to_regrole(%s) IS NOT NULL", role):
+                become_member(connection, role)
                 connection.execute(
                     sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role))
                 )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from pyreplctl.core.db import connect, fetch_as
+from pyreplctl.core.db import connect, fetch_as, parameters
 from pyreplctl.core.errors import (
     ConnectionFailed,
     DatabaseError,
@@ -49,7 +49,7 @@ def look_at_course(dsn: str, known: PortalState, number: int) -> DatabaseStructu
     refresh = Remedy(f'run "pyreplctl course refresh {agreed.name}"', "refresh")
     link = replace(refresh, step="link")
     looked = DatabaseStructure(
-        [item for way in agreed.ways for item in _link(known, way, link)]
+        [item for way in agreed.ways for item in _link(known, agreed, way, link)]
     )
     mapping = f"mapping {agreed.ways[0].server}"
     try:
@@ -90,7 +90,9 @@ def look_at_course(dsn: str, known: PortalState, number: int) -> DatabaseStructu
     return looked
 
 
-def _link(known: PortalState, way: Link, remedy: Remedy) -> list[Finding]:
+def _link(
+    known: PortalState, agreed: Agreement, way: Link, remedy: Remedy
+) -> list[Finding]:
     rows = {(row.kind, row.name): row for row in known.rows if row.kind in LINK_KINDS}
     server = rows[("server", way.server)]
     items = [findings.plain(server, remedy)]
@@ -102,6 +104,8 @@ def _link(known: PortalState, way: Link, remedy: Remedy) -> list[Finding]:
             alter = links.options_sql(way, options, lost)
             both = replace(remedy, text=f"{alter}, or {remedy.text}")
             items = [Finding.wrong(f"server {way.server}", "edited", said, both)]
+        elif altered := links.altered_options(way, parameters(agreed.link), options):
+            items = [_altered(agreed, way, options, altered)]
     mapping = rows[("mapping", way.server)]
     if mapping.state == "current" and mapping.held != way.role:
         said = f"logs in as {mapping.held}, not as {way.role}"
@@ -120,6 +124,24 @@ def _link(known: PortalState, way: Link, remedy: Remedy) -> list[Finding]:
     return items
 
 
+def _altered(
+    agreed: Agreement,
+    way: Link,
+    held: Mapping[str, str],
+    altered: Mapping[str, str | None],
+) -> Finding:
+    """Say that a link is not as registered; a person knows which of them is right."""
+    said = ", ".join(
+        f"{name} is {held.get(name, 'not set')}, not {text or 'set'}"
+        for name, text in sorted(altered.items())
+    )
+    by_hand = Remedy(
+        f"{links.options_sql(way, held, altered)}; or, if that is right, run"
+        f' "pyreplctl course set {agreed.name} --link CONNINFO"'
+    )
+    return Finding.wrong(f"server {way.server}", "edited", said, by_hand)
+
+
 def _named(lost: Mapping[str, str]) -> list[str]:
     return [f"{k} ({v})" if k == "options" else k for k, v in lost.items()]
 
@@ -133,6 +155,7 @@ def _course(
         for row in rows
         if row.kind == "column"
     }
+    in_force = {row.name: row.held or "" for row in rows if row.kind == "setting"}
     server = next((int(row.held or 0) for row in rows if row.kind == "version"), 0)
     wanted = course_objects.expected_objects(
         known.config, contract, agreed.link_role, held, server
@@ -148,7 +171,21 @@ def _course(
         for row in rows
         if row.kind == "contract"
     ]
+    items += _settings(known, agreed, in_force)
     return items + _bindings(known, agreed, contract, rows, refresh)
+
+
+def _settings(
+    known: PortalState, agreed: Agreement, in_force: Mapping[str, str]
+) -> list[Finding]:
+    """Compare what is in force in a session of the link with what the link says."""
+    name = agreed.ways[0].server
+    stored = next(r for r in known.rows if (r.kind, r.name) == ("server", name))
+    options = dict(o.split("=", 1) for o in json.loads(stored.held or "[]"))
+    if not (other := links.other_settings(options, in_force)):
+        return [Finding("settings in force", "current")]
+    remedy = Remedy("let the link lead to the server itself: a pooler drops options")
+    return [Finding.wrong("settings in force", "edited", "; ".join(other), remedy)]
 
 
 def _bindings(

@@ -40,6 +40,7 @@ class Agreement:
     link_role: str
     delivery: str
     guard: str
+    link: str
 
     @property
     def ways(self) -> list[Link]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from pyreplctl.install import migrations
-from pyreplctl.schema.sql_files import root, texts
+from pyreplctl.schema.sql_files import render, root, texts
 from pyreplctl.schema.tables import HEADER
 from tests.support.platform import Connection
 
@@ -28,7 +29,10 @@ def migrated(connection: Connection, side: str) -> str:
         connection.execute("CREATE SCHEMA pyrepl")
         migrations.apply(connection, side)
         for name in ("privilege_problem", "table_rows"):
-            connection.execute(texts("functions/both")[name].encode())
+            source = render(
+                texts("functions/both")[name], {"owner": sql.Literal("pyrepl_owner")}
+            )
+            connection.execute(source.encode())
         return text_of(connection)
 
 

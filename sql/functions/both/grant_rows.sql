@@ -1,4 +1,4 @@
--- Whether pyrepl_owner has the rights on tables of the platform that it needs.
+-- Whether the owner of our schema has the rights on the platform's tables that it needs.
 CREATE OR REPLACE FUNCTION pyrepl.grant_rows(p_tables text[], p_rights text[])
 RETURNS TABLE (kind text, name text, state text, source text, held text, problem text)
 LANGUAGE sql
@@ -9,7 +9,7 @@ AS $grant_rows$
         CASE WHEN c.oid IS NULL OR l.lacking IS NOT NULL THEN 'missing' ELSE 'current' END,
         NULL, NULL,
         CASE WHEN c.oid IS NULL THEN 'there is no such table'
-            ELSE 'pyrepl_owner lacks ' || l.lacking END
+            ELSE format('%I lacks %s', current_user, l.lacking) END
     FROM unnest(p_tables) w(name)
     LEFT JOIN (
         SELECT c.oid, c.relnamespace, n.nspname || '.' || c.relname AS name

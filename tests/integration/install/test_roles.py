@@ -25,7 +25,7 @@ from tests.cli.run import Cli
 from tests.conftest import NewCluster, NewCourse
 from tests.real.replay import working
 from tests.support.logins import as_login, logged_in, new_login
-from tests.support.platform import Connection, Course, Platform
+from tests.support.platform import FOR_GOOD, Connection, Course, Platform
 from tests.support.polling import until
 
 THREE = ("auth_user", "auth_userprofile", "student_courseenrollment")
@@ -271,7 +271,7 @@ def test_the_link_role_sees_digests_and_no_table(
         "SELECT pyrepl.erase('{1}')",
         "CREATE TABLE pyrepl.mine ()",
         "CREATE TABLE public.mine ()",
-        "SET ROLE pyrepl_owner",
+        FOR_GOOD,
     ):
         with pytest.raises(InsufficientPrivilege):
             link.execute(statement)

@@ -39,7 +39,7 @@ BEGIN
         CROSS JOIN unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) r(wanted)
         WHERE NOT has_table_privilege(t.table_name, r.wanted);
         IF v_problem IS NOT NULL THEN
-            RAISE 'pyrepl_owner lacks rights at the course: %', v_problem
+            RAISE '% lacks rights at the course: %', current_user, v_problem
                 USING ERRCODE = 'PR015', HINT = 'Run "pyreplctl course refresh".';
         END IF;
     END IF;

@@ -17,7 +17,7 @@ AS $structure_rows$
     SELECT 'role', w.name, CASE WHEN p.problem IS NULL THEN 'current' ELSE 'edited' END,
         NULL, NULL, p.problem
     FROM (
-        SELECT 'pyrepl_owner' AS name, false AS logs_in
+        SELECT {owner} AS name, false AS logs_in
         UNION ALL
         SELECT r.rolname, true
         FROM pyrepl.binding b
@@ -38,6 +38,8 @@ AS $structure_rows$
         CASE WHEN p.problem IS NULL THEN 'current' ELSE 'outdated' END,
         NULL, NULL, p.problem
     FROM (SELECT pyrepl.contract_problem() AS problem) p
+    UNION ALL
+    SELECT 'identity', 'course', 'current', NULL, pyrepl.identity(), NULL
     UNION ALL
     SELECT 'version', 'server', 'current', NULL, current_setting('server_version_num'), NULL
     UNION ALL
