@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg import errors as pg
 
@@ -17,6 +18,9 @@ LOCK_CLASS = 1887007344
 ROUTER_LOCK = 0  # databases use their own number, from 1
 INSTALL_LOCK = -1
 REFRESH_LOCK = -4
+
+INSTALL_PATIENCE = 60.0  # seconds
+DELIVERY_PATIENCE = "90s"
 
 
 @dataclass(frozen=True)
@@ -33,22 +37,17 @@ def install_lock(connection: Connection, *, shared: bool = False) -> Iterator[No
 
     Refreshes share it with one another.
     """
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + INSTALL_PATIENCE
     key = (LOCK_CLASS, INSTALL_LOCK)
     kind = "_shared" if shared else ""
     attempt = f"SELECT pg_try_advisory_lock{kind}(%s, %s)".encode()
     while not value(connection, attempt, *key):
         if time.monotonic() > deadline:
-            holder = value(
-                connection,
-                "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
-                " AND classid = %s AND objid = (%s::bigint & 4294967295)::oid",
-                *key,
-            )
             raise DatabaseError(
-                "another install, registration or refresh is at work"
-                f" (backend {holder})",
-                hint="Wait until it has finished and run the command again.",
+                "another install, registration or refresh is at work:"
+                f" {advisory_holders(connection, INSTALL_LOCK)}",
+                hint="Wait until it has finished and run the command again. If it is"
+                " nothing of pyreplctl's: SELECT pg_terminate_backend(its number).",
             )
         time.sleep(0.2)
     try:
@@ -89,6 +88,23 @@ def under_lock_timeout(
     )
 
 
+def advisory_holders(connection: Connection, key: int) -> str:
+    """Return who holds one of our advisory locks: any login can take it."""
+    rows = fetch(
+        connection,
+        "SELECT DISTINCT a.pid, a.usename, a.application_name, a.state,"
+        " date_trunc('second', clock_timestamp() - a.xact_start)::text AS age"
+        " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+        " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2"
+        " AND l.classid = %s AND l.objid = (%s::bigint & 4294967295)::oid"
+        " AND l.database = (SELECT d.oid FROM pg_database d"
+        "  WHERE d.datname = current_database()) AND a.pid <> pg_backend_pid()",
+        LOCK_CLASS,
+        key,
+    )
+    return _named(rows) or "sessions now gone"
+
+
 def _holders(connection: Connection, table: str) -> str:
     rows = fetch(
         connection,
@@ -99,6 +115,10 @@ def _holders(connection: Connection, table: str) -> str:
         " AND a.pid <> pg_backend_pid()",
         table,
     )
+    return _named(rows)
+
+
+def _named(rows: list[dict[str, Any]]) -> str:
     return "; ".join(
         f"backend {row['pid']} ({row['usename']}, {row['application_name']},"
         f" {row['state']}, transaction of {row['age']})"

@@ -38,7 +38,8 @@ def unregister(
             query = "SELECT pyrepl.set_database_state(ARRAY[%s], 'removing')"
             connection.execute(query, (number,))
             with delivery_stopped(connection, number):
-                if purge:
+                # It may be gone already: of a removal that was interrupted.
+                if purge and roles.owner_of(course):
                     changes.append(ObjectChange(f"{_purge(course)} copies", "dropped"))
                 changes += remove(course, role)
     with delivery_stopped(connection, number):

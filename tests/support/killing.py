@@ -43,7 +43,9 @@ class Killer:
         self.left, self.dead, self.seen = after, False, set()
         try:
             act()
-        except Killed:
+        except BaseException:  # whatever the end of a connection looks like
+            if not self.dead:
+                raise
             return True
         finally:
             self.left, self.dead = None, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,8 @@ from tests.support.platform import Connection, Course, Platform
 
 TOY = "edX/toy/2012_Fall"
 
+_new = itertools.count()
+
 Act = Callable[[Connection, Platform, Course], object]
 
 # Each with how many statements lie between one kill and the next.
@@ -41,17 +44,17 @@ COMMANDS: dict[str, tuple[Act, int]] = {
         lambda at, made, to: refresh.refresh(
             at, made.config, to.name, to.dsn, rebind=True
         ),
-        4,
+        13,
     ),
     "unregister": (
         lambda at, _, to: unregister.unregister(at, to.name, to.dsn, purge=True),
-        2,
+        5,
     ),
     "immediate": (
         lambda at, made, to: delivery_mode.set_delivery(
             at, made.config, to.name, "immediate", to.dsn
         ),
-        4,
+        7,
     ),
 }
 
@@ -75,7 +78,7 @@ def is_whole(platform: Platform, course: Course) -> bool:
     found = structure.verify(platform.dsn, [course.name])
     if not (found.ok and found.databases[course.name].ok):
         return False
-    platform.execute("UPDATE auth_user SET email = email || '.' WHERE id = 1")
+    platform.execute("UPDATE auth_user SET email = %s WHERE id = 1", str(next(_new)))
     with psycopg.connect(platform.dsn, autocommit=True) as session:
         if batches.until_empty(session, databases.numbers(session, [])):
             return False
@@ -165,8 +168,8 @@ def test_a_registration_that_was_killed_leaves_nothing_in_the_way(
             if known:
                 break  # the last statements come when all is there
             assert status.read(immediate.connection).databases == []
-            at += 12
-    assert at > 60
+            at += 25
+    assert at > 75
     immediate.register(dsn, TOY)
     immediate.assert_equal()
     found = structure.verify(immediate.dsn, [])

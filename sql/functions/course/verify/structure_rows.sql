@@ -1,7 +1,7 @@
 -- What this course database can tell of its own structure: objects, tables, roles and
 -- rights, what it is bound to, and the agreed columns. Read by verification at the portal,
 -- which knows what should be here.
--- Slots: link_role, user_table_name
+-- Slots: link_role, owner, user_table_name
 CREATE OR REPLACE FUNCTION pyrepl.structure_rows()
 RETURNS TABLE (kind text, name text, state text, source text, held text, problem text)
 LANGUAGE sql
