@@ -36,11 +36,12 @@ WORKER = BOTH | {
     *("has_unrouted", "poll", "route", "route_batch", "due"),
     *("deliver", "delivery_failed"),
     *("serve", "serving", "tick"),
+    *("note_progress", "note_verification"),
 }
 MONITOR = BOTH | {
     *("status", "clocks", "members", "unrouted", "last_queued", "waiting"),
     *("structure", "course_structure", "agreements", "contract_columns"),
-    *("note_verification", "verifications"),
+    *("lock_holders", "verifications"),
     *(
         "extent",
         "digest_here",
@@ -49,7 +50,7 @@ MONITOR = BOTH | {
         "pending_users",
         "sums_here",
     ),
-    *("progress", "note_progress", "dead_letters"),
+    *("progress", "dead_letters"),
     *("find_users", "explain_user", "undeliverable"),
 }
 

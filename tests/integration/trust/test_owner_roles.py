@@ -24,7 +24,7 @@ TOY, OTHER = "edX/toy/2012_Fall", "edX/other/2012_Fall"
 
 ATTACKS: tuple[LiteralString, ...] = (
     "SELECT password FROM auth_user",
-    "UPDATE auth_user SET last_login = NULL",
+    "UPDATE auth_user SET last_login = now()",
     "INSERT INTO pyrepl.copy (user_id, generation) VALUES (99, 1)",
     "SELECT tag FROM pyrepl.chain",
     "UPDATE pyrepl.binding SET guard = 'off'",

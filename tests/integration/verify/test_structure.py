@@ -509,13 +509,16 @@ def test_a_database_that_is_down_is_never_well(
     assert found.error
 
 
-def test_another_host_is_nobodys_mistake(platform: Platform, course: Course) -> None:
+def test_a_tuned_time_out_is_nobodys_mistake_and_another_host_is_told(
+    platform: Platform, course: Course
+) -> None:
     (number,) = platform.rows("SELECT id FROM pyrepl.databases()")[0]
-    statement = f"ALTER SERVER pyrepl_{number} OPTIONS (SET host 'localhost')"
-    platform.execute(statement)
     statement = f"ALTER SERVER pyrepl_{number} OPTIONS (SET connect_timeout '9')"
     platform.execute(statement)
     assert wrong(platform) == {}
+    statement = f"ALTER SERVER pyrepl_{number} OPTIONS (SET host 'localhost')"
+    platform.execute(statement)
+    assert wrong(platform) == {f"server pyrepl_{number}": "edited"}
 
 
 def test_a_configuration_that_is_not_installed_is_told_of(
