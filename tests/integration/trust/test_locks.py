@@ -63,6 +63,19 @@ HELD: dict[str, LiteralString] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "TURN_PATIENCE", 0.5)
+
+
+def stuck(platform: Platform) -> str:
+    """What deliver says that cannot route, or deliver; it does not wait for ever."""
+    try:
+        return " ".join(text for told in platform.deliver().values() for text in told)
+    except DatabaseError as error:
+        return str(error)
+
+
 @pytest.mark.parametrize("what", HELD)
 def test_a_stranger_who_holds_a_lock_is_named_with_what_ends_it(
     platform: Platform, course: Course, stranger: Connection, what: str
@@ -70,7 +83,8 @@ def test_a_stranger_who_holds_a_lock_is_named_with_what_ends_it(
     stranger.execute(HELD[what])
     platform.execute("UPDATE auth_user SET email = 'new' WHERE id = 1")
     assert said(platform.connection) == []  # as yet it does not matter
-    platform.deliver()
+    told = stuck(platform)
+    assert f"backend {stranger.info.backend_pid} ({stranger.info.user}" in told
     assert course.user(1)["email"] != "new"
     wait_long(platform)
     [action] = said(platform.connection)
@@ -160,7 +174,7 @@ def test_one_that_kept_the_lock_would(
     """The control: as it was, the lock went with the transaction."""
     monitor.execute("SELECT pg_advisory_xact_lock_shared(1887007344, 1)")
     platform.execute("UPDATE auth_user SET email = 'new' WHERE id = 1")
-    platform.deliver()
+    assert f"backend {monitor.info.backend_pid}" in stuck(platform)
     assert course.user(1)["email"] != "new"
     monitor.rollback()
     platform.deliver()
