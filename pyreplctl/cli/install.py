@@ -12,7 +12,7 @@ from pyreplctl.cli.output import SETTINGS, complain, count, data, talk
 from pyreplctl.core import databases, locks
 from pyreplctl.core.config import DEFAULT_FILE, EXAMPLE
 from pyreplctl.core.db import Connection, connect
-from pyreplctl.core.errors import Error, UsageError
+from pyreplctl.core.errors import Error, NotSuitable, UsageError
 from pyreplctl.courses import forget as courses_forget
 from pyreplctl.courses import unregister
 from pyreplctl.courses.identity import NotThisPortals
@@ -108,17 +108,24 @@ def uninstall(yes: bool) -> int:
                 changes.append(ObjectChange(name, "unchanged", skipped))
                 changes += unregister.unregister(connection, name, forget=True)
             except Error as error:
-                failed.append(f"{name}: {error}")
+                failed.append((f"{name}: {error}", _by_hand(error)))
                 changes += unregister.unregister(connection, name, forget=True)
         changes += removal.uninstall(connection)
     data(changes, [_line(c) for c in changes])
-    for text in failed:
-        complain(
-            f"its schema pyrepl and its link role are still there: {text}",
-            "At that database, as an administrator: DROP SCHEMA pyrepl CASCADE;"
-            " DROP OWNED BY each role named pyrepl_… and DROP ROLE it.",
-        )
+    for text, hint in failed:
+        what = "its schema pyrepl and its link role are still there"
+        complain(f"{what}: {text}", hint)
     return 1 if failed else 0
+
+
+def _by_hand(error: Error) -> str | None:
+    """Return what to do at a course; nothing of the kind where it may be another's."""
+    if isinstance(error, NotSuitable):
+        return error.hint
+    return (
+        "At that database, as an administrator: DROP SCHEMA pyrepl CASCADE;"
+        " DROP OWNED BY each role named pyrepl_… and DROP ROLE it."
+    )
 
 
 @click.command()

@@ -7,12 +7,14 @@ from collections import defaultdict
 from pathlib import Path
 from typing import LiteralString
 
+import psycopg
 import pytest
 from pglast import parse_plpgsql, parse_sql
 from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.locks import LOCK_CLASS
+from pyreplctl.install import roles as install_roles
 from pyreplctl.schema import (
     contracts,
     course_objects,
@@ -197,7 +199,11 @@ def rendered_course(platform: Platform) -> list[Object]:
     blank = sql.SQL("username = ''")
     server = platform.connection.info.server_version
     items = course_objects.wanted_objects(
-        Config(), contract, "pyrepl_owner", blank, server
+        Config(),
+        contract,
+        "pg_monitor",
+        blank,
+        server,  # a role that is everywhere
     )
     return items + guard.triggers(Config(), "pyrepl_owner")
 
@@ -282,11 +288,14 @@ def filled_slots(
         filled[text].append(given)
         return render(text, given)
 
-    for module in (course_objects, guard, link, portal_objects, slots):
+    for module in (course_objects, guard, install_roles, link, portal_objects, slots):
         monkeypatch.setattr(module, "render", recording)
     rendered_portal(platform)
     rendered_course(platform)
     link.link_sql(Link(1, "pyrepl_0123abcd_1"), {"host": "db1"})
+    install_roles.repair(platform.connection, "portal", {})
+    with psycopg.connect(platform.new_course(), autocommit=True) as bare:
+        install_roles.take_from_shared(bare, "pyrepl_0123abcd_1_owner")
     return filled
 
 

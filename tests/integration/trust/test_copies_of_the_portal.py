@@ -127,6 +127,21 @@ def test_uninstall_on_a_copy_touches_no_course(
     platform.assert_equal()
 
 
+def test_uninstall_on_a_copy_takes_no_right_on_the_original(
+    cli: Cli, platform: Platform, copy: Platform
+) -> None:
+    """Roles belong to the server; so do rights on databases."""
+    name = platform.connection.info.dbname
+    for right in ("CONNECT", "TEMPORARY"):
+        grant = f"GRANT {right} ON DATABASE {name} TO pyrepl_worker"
+        platform.connection.execute(grant.encode())
+    held = "SELECT datacl::text FROM pg_database WHERE datname = current_database()"
+    before = platform.rows(held)
+    cli.at(copy.dsn)
+    assert cli("uninstall", "--yes").code == 0
+    assert platform.rows(held) == before
+
+
 def test_a_copy_forgets_and_begins_with_courses_of_its_own(
     cli: Cli,
     platform: Platform,
