@@ -204,9 +204,12 @@ def _bindings(
     if not held:
         said = "the course is bound to nobody"
         return [Finding.wrong("binding", "missing", said, rebind)]
+    told = (row.held for row in rows if row.kind == "identity")
+    held["database"] = next(told, None)
     wanted = {
         "portal": (known.row("identity").held, rebind),
         "number": (str(agreed.id), rebind),
+        "database": (agreed.identity or held.get("database"), rebind),
         "link role": (agreed.link_role, refresh),
         "contract": (contract.fingerprint, refresh),
         "guard": (agreed.guard, refresh),

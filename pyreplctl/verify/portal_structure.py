@@ -41,6 +41,7 @@ class Agreement:
     delivery: str
     guard: str
     link: str
+    identity: str | None
 
     @property
     def ways(self) -> list[Link]:

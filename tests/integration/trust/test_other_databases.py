@@ -14,6 +14,7 @@ from pyreplctl.core.errors import NotSuitable
 from pyreplctl.courses import guard, identity, links, refresh, register, unregister
 from pyreplctl.courses.request import Request
 from pyreplctl.sandbox.embedded import Cluster
+from pyreplctl.verify import structure
 from tests.conftest import NewCluster, NewCourse, drop
 from tests.failure.restores import run
 from tests.support.platform import Course, Platform
@@ -189,6 +190,23 @@ def move(platform: Platform, dsn: str) -> None:
             sql.Literal(str(info["dbname"])),
         )
         platform.connection.execute(statement)
+
+
+def test_verify_says_that_the_link_leads_to_a_clone(
+    platform: Platform, course: Course, cloned: str
+) -> None:
+    def wrong() -> dict[str, str]:
+        looked = structure.verify(platform.dsn, []).databases[course.name]
+        return {i.object: i.state for i in looked.items if i.state != "current"}
+
+    assert wrong() == {}
+    move(platform, cloned)
+    platform.execute(
+        "UPDATE pyrepl.database SET link = replace(link, %s, %s)",
+        course.name,
+        f"{course.name}_clone",
+    )
+    assert wrong() == {"binding: database": "edited"}
 
 
 def test_a_course_restored_under_another_name_is_bound_where_the_link_leads(

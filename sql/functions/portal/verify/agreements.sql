@@ -3,13 +3,14 @@
 CREATE OR REPLACE FUNCTION pyrepl.agreements()
 RETURNS TABLE (
     id integer, name text, contract_id integer, link_role text, delivery text, guard text,
-    link text)
+    link text, identity text)
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $agreements$
-    SELECT d.id, d.name, d.contract_id, d.link_role, d.delivery, d.guard, d.link
+    SELECT d.id, d.name, d.contract_id, d.link_role, d.delivery, d.guard, d.link,
+        d.identity
     FROM pyrepl.database d ORDER BY d.id;
 $agreements$;
 
