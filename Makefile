@@ -44,6 +44,7 @@ references: $(STAMP) ## write docs/reference from the program and the catalog
 
 expected: $(STAMP) ## write sql/expected/ again, after a new migration
 	$(BIN)/python -m tests.support.tables
+	PYREPLCTL_WRITE_EXPECTED=1 $(BIN)/python -m pytest -q tests/integration/trust/test_privileges.py
 
 demo: $(STAMP) ## replicate between three databases, narrated
 	$(BIN)/pyreplctl demo

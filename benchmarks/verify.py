@@ -187,7 +187,10 @@ def plant(dsn: str, users: int, differing: int) -> set[int]:
     """Make rows of so many users differ, as many in each table; return the users."""
     chosen = random.Random(1).sample(range(1, users + 1), differing)
     with psycopg.connect(dsn) as course:
-        course.execute("SET ROLE pyrepl_owner")
+        course.execute(
+            "SELECT set_config('role', pg_get_userbyid(nspowner), false)"
+            " FROM pg_namespace WHERE nspname = 'pyrepl'"
+        )
         for number, statement in enumerate(PLANTED):
             course.execute(statement.encode(), (chosen[number::3],))
     return set(chosen)

@@ -16,7 +16,7 @@ from pyreplctl.core.config import Config, Guard, Mode
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import Error, NotDelivered, UsageError
 from pyreplctl.core.names import pasted
-from pyreplctl.courses import delivery_mode, hosting, links, state
+from pyreplctl.courses import delivery_mode, hosting, links, move, state
 from pyreplctl.courses import guard as courses_guard
 from pyreplctl.courses import refresh as courses_refresh
 from pyreplctl.courses import unregister as courses_unregister
@@ -39,6 +39,12 @@ DSN = click.option(
     "--dsn",
     metavar="DSN",
     help="The admin connection, if not the one kept at registration.",
+)
+LINK = click.option(
+    "--link",
+    metavar="CONNINFO",
+    help="How the portal's server reaches it from now on; all of it: host, port,"
+    " dbname, TLS settings.",
 )
 NAMES = click.argument(
     "names", nargs=-1, metavar="[NAME]...", help="Names of course databases."
@@ -85,7 +91,7 @@ def show(name: str) -> None:
     data(found, lines)
 
 
-@app.command("set", short_help="Change what it hosts, delivery and guard.")
+@app.command("set", short_help="Change where it is, what it hosts, and how.")
 @NAME
 @click.option(
     "--remove-course",
@@ -95,25 +101,35 @@ def show(name: str) -> None:
 )
 @DELIVERY_MODE
 @GUARD_MODE
+@LINK
 @DSN
 def set_course(
     name: str,
     remove_course: tuple[str, ...],
     delivery: Mode | None,
     guard: Guard | None,
+    link: str | None,
     dsn: str | None,
 ) -> None:
-    """Change what a course database hosts, how it is delivered to and guarded."""
-    if not remove_course and guard is None and delivery is None:
+    """Change what a course database hosts, how it is delivered to and guarded.
+
+    With --link and --dsn also where it is, after a move: they must lead to the database
+    that is registered. Alone, --dsn is kept; else it is the way in for this once.
+    """
+    place = link is not None or not (remove_course or guard or delivery)
+    if place and link is None and dsn is None:
         raise UsageError(
             "nothing to set",
             hint=f"pyreplctl course set {pasted(name)} --remove-course KEY,"
-            " --delivery MODE or --guard MODE",
+            " --delivery MODE, --guard MODE, --link CONNINFO or --dsn DSN",
         )
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         installed.require_installed(connection)
         done = []
+        if place:
+            changed = move.set_place(connection, name, link, dsn)
+            done += [f"{c.object} {c.detail}" for c in changed] or ["unchanged"]
         for key in remove_course:
             hosting.remove_course(connection, name, key)
             done.append(f"hosts {key} no longer")
@@ -177,8 +193,21 @@ def _on_each(
     help="Bind it to this portal again, deliver all members and verify:"
     " after a restore, a move, or a failover with loss.",
 )
+@click.option(
+    "--moved",
+    is_flag=True,
+    help="With --rebind: the database is on another server now, and the roles of its"
+    " link are to be made there.",
+)
+@LINK
 def refresh(
-    names: tuple[str, ...], every: bool, dsn: str | None, jobs: int, rebind: bool
+    names: tuple[str, ...],
+    every: bool,
+    dsn: str | None,
+    jobs: int,
+    rebind: bool,
+    moved: bool,
+    link: str | None,
 ) -> int:
     """Bring course databases to the present contract and code.
 
@@ -188,16 +217,21 @@ def refresh(
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         chosen = _chosen(connection, names, every)
-        if dsn and len(chosen) > 1:
+        if (dsn or link) and len(chosen) > 1:
             raise UsageError(
                 "--dsn goes with one course database",
                 hint="Name the one that it leads to.",
+            )
+        if (moved or link) and not rebind:
+            raise UsageError(
+                "--moved and --link go with --rebind",
+                hint=f"Add --rebind, or use: pyreplctl course set {chosen[0]} --link",
             )
         changes = _on_each(
             chosen,
             jobs,
             lambda at, name: courses_refresh.refresh(
-                at, config, name, dsn, rebind=rebind
+                at, config, name, dsn, rebind=rebind, moved=moved, link=link
             ),
         )
         stuck = (

@@ -13,9 +13,11 @@ from pyreplctl.cli.output import SETTINGS, complain, count, data, talk
 from pyreplctl.core import databases, locks
 from pyreplctl.core.config import DEFAULT_FILE, EXAMPLE
 from pyreplctl.core.db import Connection, connect
-from pyreplctl.core.errors import Error, UsageError
+from pyreplctl.core.errors import Error, NotSuitable, UsageError
 from pyreplctl.core.names import literal
+from pyreplctl.courses import forget as courses_forget
 from pyreplctl.courses import unregister
+from pyreplctl.courses.identity import NotThisPortals
 from pyreplctl.delivery import pg_cron
 from pyreplctl.install import installed, portal, removal, script
 from pyreplctl.schema.objects import ObjectChange
@@ -87,8 +89,9 @@ def install(check: bool, dry_run: bool, lock_timeout: str) -> int:
 def uninstall(yes: bool) -> int:
     """Remove every trace from the portal and all courses.
 
-    Copies stay as they are. Exit code 1 if a course database could not be reached: it
-    is named, and its schema pyrepl and link role are still there.
+    Copies stay as they are. On a copy of the portal no course is touched: those bound
+    to another portal are named and left alone. Exit code 1 if a course database could
+    not be reached: it is named, and its schema pyrepl and link role are still there.
     """
     config = SETTINGS.config()
     dsn = SETTINGS.dsn(config)
@@ -101,18 +104,56 @@ def uninstall(yes: bool) -> int:
         for name in names:
             try:
                 changes += unregister.unregister(connection, name)
+            except NotThisPortals as error:
+                skipped = f"skipped: {error}"
+                changes.append(ObjectChange(name, "unchanged", skipped))
+                changes += unregister.unregister(connection, name, forget=True)
             except Error as error:
-                failed.append(f"{name}: {error}")
+                failed.append((f"{name}: {error}", _by_hand(error)))
                 changes += unregister.unregister(connection, name, forget=True)
         changes += removal.uninstall(connection)
     data(changes, [_line(c) for c in changes])
-    for text in failed:
-        complain(
-            f"its schema pyrepl and its link role are still there: {text}",
-            "At that database, as an administrator: DROP SCHEMA pyrepl CASCADE;"
-            " DROP OWNED BY each role named pyrepl_… and DROP ROLE it.",
-        )
+    for text, hint in failed:
+        what = "its schema pyrepl and its link role are still there"
+        complain(f"{what}: {text}", hint)
     return 1 if failed else 0
+
+
+def _by_hand(error: Error) -> str | None:
+    """Return what to do at a course; nothing of the kind where it may be another's."""
+    if isinstance(error, NotSuitable):
+        return error.hint
+    return (
+        "At that database, as an administrator: DROP SCHEMA pyrepl CASCADE;"
+        " DROP OWNED BY each role named pyrepl_… and DROP ROLE it."
+    )
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option(
+    "--clone",
+    is_flag=True,
+    help="This portal is a physical copy (its files, or a standby): it cannot be told"
+    " from the original.",
+)
+def forget(yes: bool, clone: bool) -> None:
+    """On a copy of the portal, forget its course databases.
+
+    What a copy of production (staging) runs first: drops registrations and links here,
+    and touches no course database: those belong to the original. Afterwards the copy
+    can register course databases of its own.
+    """
+    config = SETTINGS.config()
+    with connect(SETTINGS.dsn(config), "the portal") as connection:
+        installed.require_installed(connection)
+        names = list(databases.numbers(connection, []))
+        if names and not yes:
+            which = f"Forget {count(len(names), 'course database')} here"
+            _ask("forget", f"{which}, in {connection.info.dbname}?")
+        changes = courses_forget.forget(connection, clone=clone)
+    data(changes, [_line(c) for c in changes])
+    talk(f"{count(len(changes), 'course database')} forgotten, none touched")
 
 
 def _unschedule(connection: Connection, dsn: str) -> list[ObjectChange]:
@@ -128,16 +169,16 @@ def _unschedule(connection: Connection, dsn: str) -> list[ObjectChange]:
 
 
 def _confirm(portal_name: str, registered: int) -> None:
+    what = f"{portal_name} and {count(registered, 'course database')}"
+    _ask("uninstall", f"Remove pyreplctl from {what}?")
+
+
+def _ask(command: str, question: str) -> None:
     if not sys.stdin.isatty():
         raise UsageError(
-            "uninstall asks first, and there is no terminal", hint="Use --yes."
+            f"{command} asks first, and there is no terminal", hint="Use --yes."
         )
-    click.confirm(
-        f"Remove pyreplctl from {portal_name} and"
-        f" {count(registered, 'course database')}?",
-        abort=True,
-        err=True,
-    )
+    click.confirm(question, abort=True, err=True)
 
 
 @click.command("sql")

@@ -24,6 +24,7 @@ COMMANDS = {
     "uninstall": "install.uninstall",
     "sql": "install.show_sql",
     "course": "course.app",
+    "forget": "install.forget",
     "verify": "verify.verify",
     "status": "status.show_status",
     "explain": "status.explain_user",

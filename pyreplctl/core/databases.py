@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from psycopg import errors as pg
+
+from pyreplctl.core import locks
 from pyreplctl.core.db import Connection, fetch
-from pyreplctl.core.errors import UsageError
+from pyreplctl.core.errors import DatabaseError, UsageError
 from pyreplctl.core.locks import LOCK_CLASS
 
 
@@ -29,8 +32,23 @@ def numbers(connection: Connection, names: Sequence[str]) -> dict[str, int]:
 def delivery_stopped(connection: Connection, number: int) -> Iterator[None]:
     """Open a transaction in which nobody delivers to this database."""
     with connection.transaction():
-        connection.execute("SET LOCAL lock_timeout = '90s'")
-        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, number))
+        try:
+            with connection.transaction():
+                connection.execute(
+                    "SELECT set_config('lock_timeout', %s, true)",
+                    (locks.DELIVERY_PATIENCE,),
+                )
+                connection.execute(
+                    "SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, number)
+                )
+        except pg.LockNotAvailable as error:
+            holders = locks.advisory_holders(connection, number)
+            raise DatabaseError(
+                f"deliveries to the course database do not end: held by {holders}",
+                hint="Run the command again when they have. If it is nothing of"
+                " pyreplctl's: SELECT pg_terminate_backend(its number).",
+                sqlstate=error.sqlstate,
+            ) from error
         yield
 
 

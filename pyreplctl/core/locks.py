@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, LiteralString
 
 from psycopg import errors as pg
 
@@ -18,6 +19,10 @@ LOCK_CLASS = 1887007344
 ROUTER_LOCK = 0  # databases use their own number, from 1
 INSTALL_LOCK = -1
 REFRESH_LOCK = -4
+
+INSTALL_PATIENCE = 60.0  # seconds
+DELIVERY_PATIENCE = "90s"
+TURN_PATIENCE = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -34,22 +39,17 @@ def install_lock(connection: Connection, *, shared: bool = False) -> Iterator[No
 
     Refreshes share it with one another.
     """
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + INSTALL_PATIENCE
     key = (LOCK_CLASS, INSTALL_LOCK)
     kind = "_shared" if shared else ""
     attempt = f"SELECT pg_try_advisory_lock{kind}(%s, %s)".encode()
     while not value(connection, attempt, *key):
         if time.monotonic() > deadline:
-            holder = value(
-                connection,
-                "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
-                " AND classid = %s AND objid = (%s::bigint & 4294967295)::oid",
-                *key,
-            )
             raise DatabaseError(
-                "another install, registration or refresh is at work"
-                f" (backend {holder})",
-                hint="Wait until it has finished and run the command again.",
+                "another install, registration or refresh is at work:"
+                f" {advisory_holders(connection, INSTALL_LOCK)}",
+                hint="Wait until it has finished and run the command again. If it is"
+                " nothing of pyreplctl's: SELECT pg_terminate_backend(its number).",
             )
         time.sleep(0.2)
     try:
@@ -90,6 +90,64 @@ def under_lock_timeout(
     )
 
 
+class Queueing:
+    """Waits by trying for an advisory lock of ours that others hold by turns.
+
+    Raises `DatabaseError` that names the holder where one and the same transaction, or
+    session, has had it for TURN_PATIENCE.
+    """
+
+    def __init__(self, connection: Connection, key: int, what: str) -> None:
+        self._connection, self._key, self._what = connection, key, what
+        self._holders: list[Any] = []
+        self._since = self._looked = time.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        """Pause before the next attempt."""
+        time.sleep(seconds)
+        now = time.monotonic()
+        if now - self._looked < min(1.0, TURN_PATIENCE / 3):
+            return
+        self._looked = now
+        rows = fetch(
+            self._connection,
+            f"SELECT l.pid, l.virtualtransaction {_ADVISORY} ORDER BY 1, 2",
+            LOCK_CLASS,
+            self._key,
+        )
+        if not rows or rows != self._holders:
+            self._holders, self._since = rows, now
+        elif now - self._since > TURN_PATIENCE:
+            raise DatabaseError(
+                f"{self._what} is held up:"
+                f" {advisory_holders(self._connection, self._key)}",
+                hint="If that is nothing of pyreplctl's, end it: SELECT"
+                f" pg_terminate_backend({rows[0]['pid']})",
+            )
+
+
+_ADVISORY: LiteralString = (
+    "FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+    " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2"
+    " AND l.classid = %s AND l.objid = (%s::bigint & 4294967295)::oid"
+    " AND l.database = (SELECT d.oid FROM pg_database d"
+    "  WHERE d.datname = current_database()) AND a.pid <> pg_backend_pid()"
+)
+
+
+def advisory_holders(connection: Connection, key: int) -> str:
+    """Return who holds one of our advisory locks: any login can take it."""
+    rows = fetch(
+        connection,
+        "SELECT DISTINCT a.pid, a.usename, a.application_name, a.state,"
+        " date_trunc('second', clock_timestamp() - a.xact_start)::text AS age"
+        f" {_ADVISORY}",
+        LOCK_CLASS,
+        key,
+    )
+    return _named(rows) or "sessions now gone"
+
+
 def _holders(connection: Connection, table: str) -> str:
     rows = fetch(
         connection,
@@ -100,6 +158,10 @@ def _holders(connection: Connection, table: str) -> str:
         " AND a.pid <> pg_backend_pid()",
         quoted_table(table),
     )
+    return _named(rows)
+
+
+def _named(rows: list[dict[str, Any]]) -> str:
     return "; ".join(
         f"backend {row['pid']} ({row['usename']}, {row['application_name']},"
         f" {row['state']}, transaction of {row['age']})"

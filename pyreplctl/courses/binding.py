@@ -27,18 +27,6 @@ def binding(course: Connection) -> Binding | None:
     return Binding(**rows[0]) if rows else None
 
 
-def check_bound(held: Binding | None, identity: str, number: int, name: str) -> None:
-    """Refuse a course database that is not the one the portal has as `number`."""
-    if held and held.portal == identity and held.database_id == number:
-        return
-    what = f"is bound to portal {held.portal}" if held else "is not bound to a portal"
-    raise NotSuitable(
-        f"{name} {what}, not to this one ({identity})",
-        hint="If this portal is the one that should write it, run"
-        f' "pyreplctl course refresh --rebind {pasted(name)}".',
-    )
-
-
 def bind(
     course: Connection, to: Binding, fingerprint: str, tag: object, guard: Guard
 ) -> None:

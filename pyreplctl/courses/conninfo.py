@@ -7,20 +7,35 @@ from contextlib import contextmanager
 
 from pyreplctl.core.db import Connection, connect, parameters, value
 from pyreplctl.core.errors import UsageError
+from pyreplctl.courses import identity
+from pyreplctl.courses.identity import Checked
 from pyreplctl.install.strangers import refuse_strangers
 
 
 @contextmanager
 def connect_course(
-    connection: Connection, number: int, name: str, dsn: str | None
-) -> Iterator[Connection]:
-    """Connect to a course database as its administrator: as given, or as kept."""
+    connection: Connection,
+    number: int,
+    name: str,
+    dsn: str | None,
+    *,
+    rebind: bool = False,
+    look: bool = False,
+    gone: bool = False,
+) -> Iterator[Checked]:
+    """Connect to a course database as its administrator: as given, or as kept.
+
+    Raises `NotSuitable` where it leads to another one than this portal has registered
+    and bound; see `identity.check`.
+    """
     hint = None
     if dsn is None:
         hint = "This admin connection was kept at registration; --dsn gives another."
     with connect(administrator(connection, number, dsn), name, hint) as course:
         refuse_strangers(course, name)
-        yield course
+        yield identity.check(
+            connection, course, number, rebind=rebind, look=look, gone=gone
+        )
 
 
 def administrator(connection: Connection, number: int, dsn: str | None) -> str:

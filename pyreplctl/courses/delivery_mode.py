@@ -10,8 +10,9 @@ from pyreplctl.core import databases
 from pyreplctl.core.config import Config, Mode
 from pyreplctl.core.db import Connection, driver_errors, fetch, parameters, value
 from pyreplctl.core.errors import Error, NotSuitable
-from pyreplctl.courses import binding, conninfo, links
-from pyreplctl.install import installed, objects, roles
+from pyreplctl.courses import conninfo, links
+from pyreplctl.courses.identity import Checked
+from pyreplctl.install import objects, roles
 from pyreplctl.schema import contracts, portal_objects
 from pyreplctl.schema.link import Link, immediate_role
 from pyreplctl.schema.objects import ObjectChange
@@ -52,7 +53,7 @@ def set_delivery(
 
 
 def set_both(
-    connection: Connection, course: Connection, config: Config, name: str, mode: Mode
+    connection: Connection, course: Checked, config: Config, name: str, mode: Mode
 ) -> list[ObjectChange]:
     """Do the same by a connection to the course database that is open."""
     number = databases.numbers(connection, [name])[name]
@@ -61,8 +62,6 @@ def set_both(
     if mode == "queued":
         return _switch(connection, number, mode)
     check_portal(connection)
-    held = binding.binding(course)
-    binding.check_bound(held, installed.identity(connection), number, name)
     with databases.delivery_stopped(connection, number):
         _link(connection, course, config, number)
         return _switch(connection, number, mode)
@@ -79,9 +78,7 @@ def _switch(connection: Connection, number: int, mode: Mode) -> list[ObjectChang
     return [ObjectChange("delivery", "replaced", mode)] if changed else []
 
 
-def _link(
-    connection: Connection, course: Connection, config: Config, number: int
-) -> None:
+def _link(connection: Connection, course: Checked, config: Config, number: int) -> None:
     """Create what is missing of the link of immediate delivery, and try a push."""
     row = fetch(
         connection,
@@ -108,7 +105,7 @@ def _link(
         raise
 
 
-def _create_role(course: Connection, role: str, link_role: str, password: str) -> None:
+def _create_role(course: Checked, role: str, link_role: str, password: str) -> None:
     """Create the role of immediate delivery: it may do what the link role may."""
     with driver_errors("the course database"), course.transaction():
         links.set_role_password(course, role, password)

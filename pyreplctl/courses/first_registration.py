@@ -13,8 +13,17 @@ from pyreplctl.core import databases
 from pyreplctl.core.config import Config, Guard
 from pyreplctl.core.db import Connection, driver_errors, without_secrets
 from pyreplctl.core.errors import Error
-from pyreplctl.courses import binding, conninfo, guard, links, prepare, unregister
+from pyreplctl.courses import (
+    binding,
+    conninfo,
+    guard,
+    identity,
+    links,
+    prepare,
+    unregister,
+)
 from pyreplctl.courses.hosting import host, without_anybody
+from pyreplctl.courses.identity import Checked
 from pyreplctl.courses.preflight import cascades, own_triggers, sequences_in_reach
 from pyreplctl.courses.registered import Registered
 from pyreplctl.courses.request import Request
@@ -24,7 +33,7 @@ from pyreplctl.schema import portal_objects
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.link import Link
 from pyreplctl.schema.objects import ObjectChange
-from pyreplctl.schema.roles import link_roles
+from pyreplctl.schema.roles import course_owner
 
 
 @dataclass
@@ -32,10 +41,10 @@ class FirstRegistration:
     """One registration of a database that the portal does not know yet."""
 
     portal: Connection
-    course: Connection
+    course: Checked
     config: Config
     contract: Contract
-    identity: str
+    portal_identity: str
     name: str
     request: Request
 
@@ -52,14 +61,14 @@ class FirstRegistration:
                 changes = self._prepare_course(number, role, tag, password, agreed)
                 prepared = role
                 with driver_errors("the course database"):
-                    changes += guard.apply(self.course, self.config)
+                    changes += guard.apply(self.course, self.config, course_owner(role))
                 return self._link(number, tag, keys, changes)
         except BaseException:
             # Only now: the trial push has locks at the course until the portal's
             # transaction has ended.
             if prepared:
                 with suppress(Error), driver_errors("the course database"):
-                    unregister.remove(self.course, link_roles(prepared))
+                    unregister.remove(self.course, prepared)
             raise
 
     @property
@@ -91,11 +100,12 @@ class FirstRegistration:
         agreed: list[tuple[Any, ...]],
     ) -> list[ObjectChange]:
         with driver_errors("the course database"), self.course.transaction():
+            links.refuse_role(self.course, role)
             links.set_role_password(self.course, role, password)
             changes = prepare.prepare(
                 self.course, self.config, self.contract, agreed, role
             )
-            to = binding.Binding(self.identity, number, role)
+            to = binding.Binding(self.portal_identity, number, role)
             fingerprint = self.contract.fingerprint
             binding.bind(self.course, to, fingerprint, tag, self._guard)
         return changes
@@ -117,6 +127,7 @@ class FirstRegistration:
         )
         host(self.portal, number, keys)
         trial_push(self.portal, number)
+        identity.keep(self.portal, self.course, number)
         same, others = accounts_in_the_way(self.portal, number)
         if (same or others) and not self.request.adopt:
             raise AccountsInTheWay(self.name, same, others)

@@ -6,9 +6,9 @@ from pyreplctl.core.config import Config, Guard
 from pyreplctl.core.databases import numbers
 from pyreplctl.core.db import Connection, value
 from pyreplctl.core.locks import Patience
-from pyreplctl.courses import binding
+from pyreplctl.courses import unfinished
 from pyreplctl.courses.conninfo import connect_course
-from pyreplctl.install import installed
+from pyreplctl.courses.identity import Checked
 from pyreplctl.install.objects import drop
 from pyreplctl.install.triggers import apply_triggers, drop_triggers
 from pyreplctl.schema.guard import triggers
@@ -25,34 +25,35 @@ def set_guard(
 
 
 def set_both(
-    connection: Connection, course: Connection, name: str, mode: Guard
+    connection: Connection, course: Checked, name: str, mode: Guard
 ) -> list[ObjectChange]:
     """Do the same by a connection to the course database that is open."""
     number = numbers(connection, [name])[name]
+    command = f"course set {name} --guard {mode}"
+    unfinished.begin(connection, number, command)
     with connection.transaction():
-        identity = installed.identity(connection)
-        binding.check_bound(binding.binding(course), identity, number, name)
         query = "SELECT pyrepl.set_guard(%s, %s)"
         there = value(connection, query, number, mode)
         here = set_mode(course, mode)
+        unfinished.end(connection, number, command)
     return [ObjectChange("guard", "replaced", mode)] if here or there else []
 
 
-def set_mode(course: Connection, mode: Guard) -> bool:
+def set_mode(course: Checked, mode: Guard) -> bool:
     """Say at the course what its guard does; return whether that is new."""
     changed: bool = value(course, "SELECT pyrepl.set_guard(%s)", mode)
     return changed
 
 
 def apply(
-    course: Connection, config: Config, patience: Patience | None = None
+    course: Checked, config: Config, owner: str, patience: Patience | None = None
 ) -> list[ObjectChange]:
     """Bring the triggers up to date: one transaction a table, under a lock time-out.
 
     Goes after the functions, which must have been committed.
     """
     patience = patience or Patience()
-    wanted = triggers(config)
+    wanted = triggers(config, owner)
     changes = [apply_triggers(course, item, patience) for item in wanted]
     for item in orphans(course, wanted, "triggers"):
         changes += drop_triggers(course, patience, item.name)

@@ -8,7 +8,10 @@ from psycopg import sql
 
 from pyreplctl.core.databases import delivery_stopped, numbers
 from pyreplctl.core.db import Connection, execute_one, fetch, parameters, value
+from pyreplctl.core.errors import NotSuitable
+from pyreplctl.courses import unfinished
 from pyreplctl.courses.conninfo import connect_course
+from pyreplctl.courses.identity import Checked
 from pyreplctl.install.roles import unrecorded
 from pyreplctl.schema.link import (
     Link,
@@ -25,11 +28,12 @@ from pyreplctl.schema.roles import CONNECTION_LIMIT
 def rotate_password(connection: Connection, name: str, dsn: str | None = None) -> None:
     """Give the roles of the links new passwords, at the course and in the mapping."""
     number = numbers(connection, [name])[name]
-    with (
-        connect_course(connection, number, name, dsn) as course,
-        delivery_stopped(connection, number),
-    ):
-        new_passwords(connection, course, existing(connection, number))
+    command = f"course rotate-password {name}"
+    with connect_course(connection, number, name, dsn) as course:
+        unfinished.begin(connection, number, command)
+        with delivery_stopped(connection, number):
+            new_passwords(connection, course, existing(connection, number))
+            unfinished.end(connection, number, command)
 
 
 def repair_links(
@@ -63,7 +67,7 @@ def repair_links(
 
 
 def new_passwords(
-    connection: Connection, course: Connection, chosen: Sequence[Link]
+    connection: Connection, course: Checked, chosen: Sequence[Link]
 ) -> list[ObjectChange]:
     """Give links new passwords, in the mapping and at the course."""
     for link in chosen:
@@ -72,7 +76,17 @@ def new_passwords(
     return [ObjectChange(f"password of {link.server}", "replaced") for link in chosen]
 
 
-def set_role_password(course: Connection, role: str, password: str) -> None:
+def refuse_role(course: Checked, role: str) -> None:
+    """Refuse to take over the role of a link that is there before its registration."""
+    if value(course, "SELECT to_regrole(%s) IS NOT NULL", role):
+        raise NotSuitable(
+            f"role {role} is there already on the course's server",
+            hint="A physical copy of this portal has the same names for its links: the"
+            " role may be that of the original's. If nobody uses it, drop it there.",
+        )
+
+
+def set_role_password(course: Checked, role: str, password: str) -> None:
     """Create the link role or change its password; only the verifier is sent."""
     verifier = course.pgconn.encrypt_password(
         password.encode(), role.encode(), b"scram-sha-256"
@@ -88,11 +102,16 @@ def set_role_password(course: Connection, role: str, password: str) -> None:
     )
 
 
+def link_role(portal: Connection, number: int) -> str:
+    """Return the role by which the portal logs in at a course database."""
+    query = "SELECT link_role FROM pyrepl.database WHERE id = %s"
+    role: str = value(portal, query, number)
+    return role
+
+
 def existing(portal: Connection, number: int) -> list[Link]:
     """Return the links that there are to a course database."""
-    role: str = value(
-        portal, "SELECT link_role FROM pyrepl.database WHERE id = %s", number
-    )
+    role = link_role(portal, number)
     both = [Link(number, role), Link(number, immediate_role(role), immediate=True)]
     query = "SELECT 1 FROM pg_foreign_server WHERE srvname = %s"
     return [link for link in both if value(portal, query, link.server)]

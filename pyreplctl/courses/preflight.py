@@ -74,7 +74,7 @@ def check_course(
     """
     check_server(connection, "the course database")
     _check_encodings(connection, portal)
-    _check_ownership(connection, contract.tables)
+    check_ownership(connection, contract.tables)
     problems: list[str] = []
     remedies: list[str] = []
     agreed = []
@@ -113,7 +113,8 @@ def check_course(
     return agreed
 
 
-def _check_ownership(course: Connection, tables: Sequence[str]) -> None:
+def check_ownership(course: Connection, tables: Sequence[str]) -> None:
+    """Refuse whoever may not make the guard's triggers."""
     lacking = [
         table
         for table in tables

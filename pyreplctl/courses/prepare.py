@@ -10,16 +10,17 @@ from psycopg import sql
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.names import quoted_table
+from pyreplctl.courses.identity import Checked
 from pyreplctl.install import grants, migrations, objects, roles
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.course_objects import blank_of, user_columns, wanted_objects
 from pyreplctl.schema.objects import ObjectChange, orphans
-from pyreplctl.schema.roles import ROLES, link_roles
+from pyreplctl.schema.roles import course_owner, link_roles
 
 
 def prepare(
-    course: Connection,
+    course: Checked,
     config: Config,
     contract: Contract,
     agreed: Sequence[tuple[Any, ...]],
@@ -30,13 +31,16 @@ def prepare(
     All but the guard's triggers, for which `guard.apply` takes transactions of its own.
     `agreed` is what `preflight.check_course` returned. The link role must exist.
     """
-    roles.create_role(course, "pyrepl_owner", ROLES["pyrepl_owner"])
+    owner = course_owner(role)
+    roles.create_role(course, owner, "owns schema pyrepl of one course database")
+    changes = roles.take_from_shared(course, owner)
     if value(course, "SELECT to_regnamespace('pyrepl') IS NULL"):
-        course.execute("CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner")
-    changes = roles.repair(course, "course", _roles(course, role))
+        create = sql.SQL("CREATE SCHEMA pyrepl AUTHORIZATION {}")
+        course.execute(create.format(sql.Identifier(owner)))
+    changes += roles.repair(course, "course", _roles(course, role), owner)
     _grants(course, config, role)
     blank = blank_of(config, contract, user_columns(course, config))
-    roles.become_owner(course)
+    roles.become_owner(course, owner)
     changes += migrations.apply_pending(course, "course")
     server = course.info.server_version
     wanted = wanted_objects(config, contract, role, blank, server)
@@ -59,13 +63,14 @@ def _roles(course: Connection, role: str) -> dict[str, bool]:
         "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)",
         (link_roles(role),),
     )
-    return {"pyrepl_owner": False} | {row[0]: True for row in rows}
+    return {course_owner(role): False} | {row[0]: True for row in rows}
 
 
 def _grants(course: Connection, config: Config, role: str) -> None:
+    owner = course_owner(role)
     wanted = ("SELECT", "INSERT", "UPDATE", "DELETE")
     for table in contracts.table_names(config):
-        grants.grant_table(course, table, wanted, "pyrepl_owner")
+        grants.grant_table(course, table, wanted, owner)
     # erase looks whether the course refers to a user: it must be able to read that.
     for row in fetch(
         course,
@@ -78,12 +83,13 @@ def _grants(course: Connection, config: Config, role: str) -> None:
         quoted_table(config.tables.user.name),
     ):
         course.execute(
-            sql.SQL("GRANT SELECT ({}) ON {} TO pyrepl_owner").format(
+            sql.SQL("GRANT SELECT ({}) ON {} TO {}").format(
                 sql.SQL(", ").join(map(sql.Identifier, row["columns"])),
                 sql.Identifier(row["schema"], row["table"]),
+                sql.Identifier(owner),
             )
         )
-        grants.grant_schema(course, row["schema"], "pyrepl_owner")
+        grants.grant_schema(course, row["schema"], owner)
     name = sql.Identifier(role)
     course.execute(sql.SQL("GRANT USAGE ON SCHEMA pyrepl TO {}").format(name))
     course.execute(

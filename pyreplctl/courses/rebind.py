@@ -10,6 +10,7 @@ from pyreplctl.core.config import Guard
 from pyreplctl.core.db import Connection, driver_errors
 from pyreplctl.core.errors import NotSuitable
 from pyreplctl.courses.binding import Binding, bind
+from pyreplctl.courses.identity import Checked
 from pyreplctl.schema.objects import ObjectChange
 
 MOST_COPIES = 10_000_000  # more than any platform has users
@@ -17,7 +18,7 @@ MOST_COPIES = 10_000_000  # more than any platform has users
 
 def bind_again(
     connection: Connection,
-    course: Connection,
+    course: Checked,
     to: Binding,
     fingerprint: str,
     guard: Guard,

@@ -9,13 +9,23 @@ from pyreplctl.core import databases, locks
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, driver_errors, fetch, without_secrets
 from pyreplctl.core.locks import LOCK_CLASS, REFRESH_LOCK
-from pyreplctl.courses import binding, conninfo, guard, links, prepare
+from pyreplctl.courses import (
+    conninfo,
+    guard,
+    identity,
+    links,
+    move,
+    prepare,
+    unfinished,
+)
 from pyreplctl.courses.binding import Binding
+from pyreplctl.courses.identity import Checked
 from pyreplctl.courses.preflight import check_course
 from pyreplctl.courses.rebind import bind_again, queue_copies
 from pyreplctl.install import installed, objects, preflight, roles
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.objects import ObjectChange
+from pyreplctl.schema.roles import course_owner
 
 
 def refresh(
@@ -25,13 +35,17 @@ def refresh(
     dsn: str | None = None,
     *,
     rebind: bool = False,
+    moved: bool = False,
+    link: str | None = None,
     patience: locks.Patience | None = None,
 ) -> list[ObjectChange]:
     """Bring a course database to the present contract and code; return the changes.
 
     A new contract is followed by a backfill. With `rebind` the database is bound to
     this portal anew, the chain begins again, and all members are delivered, and all
-    copies that the course has: the portal may not know of them any more.
+    copies that the course has: the portal may not know of them any more. It is where
+    the link leads; with `moved` the roles of the link are made there first, and with
+    `link` it leads there from now on.
     """
     preflight.check_server(connection, "the portal")
     installed.require_installed(connection)
@@ -39,17 +53,26 @@ def refresh(
     number = databases.numbers(connection, [name])[name]
     with (
         locks.install_lock(connection, shared=True),
-        conninfo.connect_course(connection, number, name, dsn) as course,
+        conninfo.connect_course(connection, number, name, dsn, rebind=rebind) as course,
     ):
         agreed = check_course(course, connection, config, contract)
-        identity = installed.identity(connection)
-        held = binding.binding(course)
-        if not rebind:
-            binding.check_bound(held, identity, number, name)
+        if rebind and not moved:
+            identity.require_seen(connection, course, number)
+        ours = installed.identity(connection)
+        command = f"course refresh{' --rebind' if rebind else ''} {name}"
+        unfinished.begin(connection, number, command)
         with databases.delivery_stopped(connection, number):
             roles.become_owner(connection)
-            both = _Refresh(connection, course, config, contract, number, identity)
+            both = _Refresh(connection, course, config, contract, number, ours)
+            if link is not None:
+                given = conninfo.conninfo(course, dsn or "", link)
+                move.relink(connection, number, given)
+            if moved:
+                both.make_roles()
             changes = both.run(agreed, rebind=rebind)
+            before, now = both.keep_identity()
+            if before not in (None, now):
+                changes.append(ObjectChange(f"identity {now}", "replaced", before))
             if dsn is not None:
                 connection.execute(
                     "SELECT pyrepl.set_administrator(%s, %s)",
@@ -57,7 +80,8 @@ def refresh(
                 )
         # Last: who holds a table for long keeps only these from being brought.
         with driver_errors("the course database"):
-            changes += guard.apply(course, config, patience)
+            changes += guard.apply(course, config, both.owner, patience)
+        unfinished.end(connection, number, command)
     return [change for change in changes if change.state != "unchanged"]
 
 
@@ -66,7 +90,7 @@ class _Refresh:
     """Both sides of a refresh, in the transaction that is open on the portal."""
 
     portal: Connection
-    course: Connection
+    course: Checked
     config: Config
     contract: Contract
     number: int
@@ -99,6 +123,22 @@ class _Refresh:
         if rebind:
             queue_copies(self.portal, self.course, self.number)
         return changes
+
+    @property
+    def owner(self) -> str:
+        """The owner of schema pyrepl at the course."""
+        return course_owner(links.link_role(self.portal, self.number))
+
+    def make_roles(self) -> None:
+        """Give the link its roles, with new passwords, where the database is now."""
+        with driver_errors("the course database"):
+            existing = links.existing(self.portal, self.number)
+            links.new_passwords(self.portal, self.course, existing)
+
+    def keep_identity(self) -> tuple[str | None, str]:
+        """Keep which database this is; returns which one it was, and is."""
+        before = identity.keep(self.portal, self.course, self.number)
+        return before, identity.identity_of(self.course)
 
     def _portal(self) -> list[ObjectChange]:
         self.portal.execute(

@@ -20,13 +20,19 @@ from pyreplctl.core.names import pasted
 from pyreplctl.courses import binding, conninfo, delivery_mode, guard, unregister
 from pyreplctl.courses.first_registration import FirstRegistration
 from pyreplctl.courses.hosting import host, refuse_hosted_elsewhere, without_anybody
-from pyreplctl.courses.preflight import check_course, refuse_the_portal
+from pyreplctl.courses.identity import Checked, check, identity_of
+from pyreplctl.courses.preflight import (
+    check_course,
+    check_ownership,
+    refuse_the_portal,
+)
 from pyreplctl.courses.registered import Registered
 from pyreplctl.courses.request import Request
+from pyreplctl.courses.rights import check_rights
 from pyreplctl.courses.trial import AccountsInTheWay, accounts_in_the_way
+from pyreplctl.courses.unfinished import half_removed
 from pyreplctl.install import installed, preflight, strangers
 from pyreplctl.schema.objects import ObjectChange
-from pyreplctl.schema.roles import link_roles
 
 MAX_KEY = 255  # characters, as the platform's enrollment table has it
 
@@ -51,24 +57,29 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
     ):
         strangers.refuse_strangers(course, "the course database")
         refuse_the_portal(connection, course)
+        check_ownership(course, contract.tables)
+        check_rights(course)
         identity = installed.identity(connection)
         name = request.name or _registered_name(connection, course)
         binding.refuse_if_taken(course, identity, name)
+        _refuse_half_removed(connection, course, name)
         number = _registered_number(connection, course, name)
         refuse_hosted_elsewhere(connection, keys, number)
         agreed = check_course(course, connection, config, contract)
         if number is not None:
+            ours = check(connection, course, number)
             _refuse_another_link(connection, course, number, request)
-            again = _Again(connection, course, config, number, name, request)
+            again = _Again(connection, ours, config, number, name, request)
             return again.register(keys)
-        _clear_leftovers(course)
+        ours = _new(connection, course)
+        _clear_leftovers(ours)
         strangers.refuse_made_up_roles(course)
         first = FirstRegistration(
-            connection, course, config, contract, identity, name, request
+            connection, ours, config, contract, identity, name, request
         )
         done = first.register(keys, agreed)
         if delivery == "immediate":
-            delivery_mode.set_both(connection, course, config, name, delivery)
+            delivery_mode.set_both(connection, ours, config, name, delivery)
         return done
 
 
@@ -94,6 +105,15 @@ def _registered_name(connection: Connection, course: Connection) -> str:
         held.database_id if held else None,
     )
     return registered or course.info.dbname
+
+
+def _refuse_half_removed(connection: Connection, course: Connection, name: str) -> None:
+    query = (
+        "SELECT name FROM pyrepl.database WHERE state = 'removing'"
+        " AND (name = %s OR identity = %s)"
+    )
+    if half := value(connection, query, name, identity_of(course)):
+        raise half_removed(half)
 
 
 def _refuse_another_link(
@@ -134,11 +154,28 @@ def _registered_number(
     return None
 
 
-def _clear_leftovers(course: Connection) -> None:
+def _new(connection: Connection, course: Connection) -> Checked:
+    """Return a database that nobody has bound, or this portal half-way.
+
+    A database of the portal of which this one is a copy is neither.
+    """
+    held = binding.binding(course)
+    last = value(connection, "SELECT forgotten FROM pyrepl.settings")
+    if held and held.database_id <= (last or 0):
+        raise NotSuitable(
+            f"database {course.info.dbname} is bound to the portal of which this one is"
+            f" a copy, as number {held.database_id}",
+            hint="Use another database. If this one is a copy, too, drop what it holds"
+            " of the original there: DROP SCHEMA pyrepl CASCADE.",
+        )
+    return Checked(course)
+
+
+def _clear_leftovers(course: Checked) -> None:
     """Take away what a registration left that was killed half-way."""
     if held := binding.binding(course):
         with driver_errors("the course database"):
-            unregister.remove(course, link_roles(held.link_role))
+            unregister.remove(course, held.link_role)
     elif value(course, "SELECT to_regnamespace('pyrepl') IS NOT NULL"):
         raise NotSuitable(
             f"database {course.info.dbname} has a schema pyrepl that is not ours",
@@ -151,7 +188,7 @@ class _Again:
     """Registering again what is registered, by the connections that are open."""
 
     portal: Connection
-    course: Connection
+    course: Checked
     config: Config
     number: int
     name: str

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from psycopg import sql
 
 from pyreplctl.core.databases import delivery_stopped, numbers
@@ -11,10 +9,11 @@ from pyreplctl.core.db import Connection, value
 from pyreplctl.core.locks import Patience
 from pyreplctl.courses import links
 from pyreplctl.courses.conninfo import connect_course
+from pyreplctl.courses.identity import Checked
 from pyreplctl.install import removal, roles, triggers
 from pyreplctl.schema import portal_objects
 from pyreplctl.schema.objects import ObjectChange
-from pyreplctl.schema.roles import link_roles
+from pyreplctl.schema.roles import OWNER, course_owner, link_roles
 
 
 def unregister(
@@ -35,19 +34,20 @@ def unregister(
     )
     changes: list[ObjectChange] = []
     if not forget:
-        with connect_course(connection, number, name, dsn) as course:
+        with connect_course(connection, number, name, dsn, gone=True) as course:
             query = "SELECT pyrepl.set_database_state(ARRAY[%s], 'removing')"
             connection.execute(query, (number,))
             with delivery_stopped(connection, number):
-                if purge:
+                # It may be gone already: of a removal that was interrupted.
+                if purge and roles.owner_of(course):
                     changes.append(ObjectChange(f"{_purge(course)} copies", "dropped"))
-                changes += remove(course, link_roles(role))
+                changes += remove(course, role)
     with delivery_stopped(connection, number):
-        _forget(connection, number)
+        forget_here(connection, number)
     return [*changes, ObjectChange(f"course database {name}", "dropped")]
 
 
-def _forget(connection: Connection, number: int) -> None:
+def forget_here(connection: Connection, number: int) -> None:
     """Take a course database out of the portal: tables, links, functions."""
     existing = links.existing(connection, number)
     kinds = ("push", *portal_objects.READERS)
@@ -64,7 +64,7 @@ def _forget(connection: Connection, number: int) -> None:
         connection.execute(drop.format(sql.Identifier("pyrepl", function)))
 
 
-def _purge(course: Connection) -> int:
+def _purge(course: Checked) -> int:
     """Erase all copies, a thousand a transaction; return how many there were."""
     erased = 0
     while some := value(course, "SELECT pyrepl.purge_copies(1000)"):
@@ -72,7 +72,13 @@ def _purge(course: Connection) -> int:
     return erased
 
 
-def remove(course: Connection, logins: Sequence[str]) -> list[ObjectChange]:
+def remove(course: Checked, role: str) -> list[ObjectChange]:
     """Remove every trace from a course database, link roles too; the copies stay."""
+    ours = [*link_roles(role), course_owner(role)]
+    if roles.owner_of(course) == OWNER:
+        # Of an older version: what it has in other databases is not ours to touch.
+        with course.transaction():
+            roles.create_role(course, course_owner(role), "on its way out")
+            roles.take_from_shared(course, course_owner(role))
     changes = triggers.drop_triggers(course, Patience())
-    return changes + removal.drop_all(course, [*logins, "pyrepl_owner"])
+    return changes + removal.drop_all(course, ours)

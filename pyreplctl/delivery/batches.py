@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from psycopg import errors as pg
 
 from pyreplctl.core.db import Connection, fetch, value, what_it_says
 from pyreplctl.core.errors import DatabaseError
+from pyreplctl.core.locks import ROUTER_LOCK, Queueing
 
 WORKED = ("delivered", "probed", "isolating")
 
@@ -29,9 +29,11 @@ def route(connection: Connection) -> int:
     """Route what has been committed; return the number of changes taken.
 
     Waits while another session routes, so that afterwards everything is. Raises
-    `DatabaseError` where a migration has taken a column away that routing needs.
+    `DatabaseError` where a migration has taken a column away that routing needs, and
+    where somebody keeps the router's lock.
     """
     taken = 0
+    queueing = Queueing(connection, ROUTER_LOCK, "routing")
     while True:
         try:
             found: int | None = value(connection, "SELECT pyrepl.route()")
@@ -46,7 +48,7 @@ def route(connection: Connection) -> int:
         if found == 0:
             return taken
         if found is None:
-            time.sleep(0.005)
+            queueing.wait(0.005)
         else:
             taken += found
 
@@ -87,18 +89,27 @@ def until_empty(
     dossiers that failed. `progress` is called with a name and the users just sent.
     """
     # Twice: deliver itself marks users as changed, whom a lost push was about.
+    held: dict[str, list[str]] = {}
     for _ in range(2):
         route(connection)
         for name, number in chosen.items():
+            queueing = Queueing(connection, number, f"delivery to {name}")
             while (done := deliver(connection, number)).outcome not in (
                 "idle",
                 "paused",
                 "waiting",
             ):
-                if done.outcome == "busy":
-                    time.sleep(0.02)
+                try:
+                    if done.outcome == "busy":
+                        queueing.wait(0.02)
+                except DatabaseError as error:
+                    held[name] = [f"{error} {error.hint}"]
+                    break
                 progress(name, done.users)
-    found = {name: failures(connection, number) for name, number in chosen.items()}
+    found = {
+        name: held.get(name, []) + failures(connection, number)
+        for name, number in chosen.items()
+    }
     return {name: reasons for name, reasons in found.items() if reasons}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pyreplctl.core.db import Connection, fetch_as, value
@@ -12,6 +12,8 @@ from pyreplctl.core.names import pasted
 # second, but route may take its time over a big change, and cron begins every minute.
 WORKER_ALIVE = 15.0
 SERVE_ALIVE = 120.0
+IN_THE_WAY = 60.0  # seconds in which a lock of ours was held and something waited
+_STILL = ("paused", "removing")
 ACT_ON = ("blocked", "waiting_contract", "refused", "forked")
 
 
@@ -33,6 +35,7 @@ class Database:
     pending_columns: list[str]
     last_delivered_at: datetime | None
     last_error: str | None
+    unfinished: list[str]
 
 
 @dataclass(frozen=True)
@@ -53,41 +56,98 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """Who holds an advisory lock of ours: any login can take one."""
+
+    what: str
+    name: str | None
+    pid: int
+    role: str | None
+    application: str | None
+    state: str | None
+    since: datetime | None
+    waits_seconds: float | None
+
+    @property
+    def in_the_way(self) -> bool:
+        """Whether something has waited for it for long."""
+        return (self.waits_seconds or 0.0) > IN_THE_WAY
+
+    def __str__(self) -> str:
+        known = [self.role, self.application, self.state]
+        if self.since:
+            known.append(f"since {self.since:%Y-%m-%d %H:%M:%S %Z}")
+        said = ", ".join(text for text in known if text)
+        return f"backend {self.pid} ({said})"
+
+
+@dataclass(frozen=True)
 class Status:
     """The whole of it; `unrouted` counts changes that route has not taken yet."""
 
     databases: list[Database]
     unrouted: int
     clocks: list[Clock]
+    holders: list[Holder] = field(default_factory=list)
 
     def actions(self) -> list[str]:
         """Return what somebody must do, a sentence each; empty when all is well."""
         found = []
         waits = self.unrouted + sum(
-            d.pending + d.retrying for d in self.databases if d.state != "paused"
+            d.pending + d.retrying for d in self.databases if d.state not in _STILL
         )
         if waits and not any(clock.alive for clock in self.clocks):
             found.append(
                 "changes wait and no clock has been seen lately: start"
                 ' "pyreplctl run", or let cron CALL pyrepl.serve()'
             )
+        for holder in self.holders:
+            if holder.in_the_way:
+                whose = f" to {holder.name}" if holder.name else ""
+                found.append(
+                    f"the lock of {holder.what}{whose} is held by {holder} while"
+                    " changes wait for it: if that is not pyreplctl at work, end it:"
+                    f" SELECT pg_terminate_backend({holder.pid})"
+                )
         for database in self.databases:
+            found += left_half(database)
             if database.dead:
                 found.append(
                     f"{database.name}: dead letters: {database.dead};"
                     ' "pyreplctl dead list" says why'
                 )
             if database.health in ACT_ON:
-                remedy = (
-                    '; run "pyreplctl install", then "pyreplctl course refresh'
-                    f' {pasted(database.name)}"'
-                    if database.health == "waiting_contract"
-                    else ""
-                )
                 found.append(
-                    f"{database.name}: {database.health}: {database.last_error}{remedy}"
+                    f"{database.name}: {database.health}: {database.last_error}"
+                    f"{_remedy(database)}"
                 )
         return found
+
+
+def left_half(database: Database) -> list[str]:
+    """Return what was begun at a database and not finished, with what ends it."""
+    found = [
+        f"{database.name}: a command has not come to its end: run again"
+        f' "pyreplctl {command}"'
+        for command in database.unfinished
+    ]
+    if database.state == "removing":
+        found.append(
+            f"{database.name}: half unregistered: run again"
+            f' "pyreplctl course unregister {pasted(database.name)}"'
+        )
+    return found
+
+
+def _remedy(database: Database) -> str:
+    """Return what ends a state of health, to follow what is wrong."""
+    rebind = f'"pyreplctl course refresh --rebind {pasted(database.name)}"'
+    return {
+        "waiting_contract": '; run "pyreplctl install", then "pyreplctl course refresh'
+        f' {pasted(database.name)}"',
+        "refused": f'; on a copy of the portal run "pyreplctl forget", else {rebind}',
+        "forked": f'; run {rebind}; on a copy of the portal "pyreplctl forget --clone"',
+    }.get(database.health, "")
 
 
 def read(connection: Connection) -> Status:
@@ -96,7 +156,14 @@ def read(connection: Connection) -> Status:
         databases=fetch_as(Database, connection, "SELECT * FROM pyrepl.status()"),
         unrouted=value(connection, "SELECT pyrepl.unrouted()"),
         clocks=clocks(connection),
+        holders=holders(connection),
     )
+
+
+def holders(connection: Connection) -> list[Holder]:
+    """Return who holds advisory locks of ours now."""
+    query = "SELECT * FROM pyrepl.lock_holders() ORDER BY what, name, pid"
+    return fetch_as(Holder, connection, query)
 
 
 def clocks(connection: Connection) -> list[Clock]:

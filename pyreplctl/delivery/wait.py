@@ -74,8 +74,8 @@ def _reasons(
     why: dict[str, list[str]] = {name: [] for name in left}
     for database in read(connection).databases:
         if database.name in left:
-            if database.state == "paused":
-                why[database.name].append("paused")
+            if database.state in ("paused", "removing"):
+                why[database.name].append(database.state)
             if database.health != "ok":
                 reason = f"{database.health}: {database.last_error}"
                 why[database.name].append(reason)

@@ -11,7 +11,8 @@ from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, execute_one, fetch
-from pyreplctl.install.roles import as_login, creating
+from pyreplctl.core.names import quoted
+from pyreplctl.install.roles import as_login, creating, owner_of
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.objects import (
@@ -63,18 +64,20 @@ def _give(connection: Connection, item: Object) -> None:
     """Give a function that is there to its owner; whoever installs may, being both."""
     if item.kind != "function":
         return
+    owner = owner_of(connection) if item.owner == OWNER else item.owner
     wrong = fetch(
         connection,
         "SELECT oid::regprocedure::text AS signature FROM pg_proc"
         " WHERE pronamespace = 'pyrepl'::regnamespace AND proname = %s"
         " AND pg_get_userbyid(proowner) <> %s",
         item.name,
-        item.owner,
+        owner,
     )
     for row in wrong:
         with as_owner(connection, item), as_login(connection):
             execute_one(
-                connection, f"ALTER ROUTINE {row['signature']} OWNER TO {item.owner}"
+                connection,
+                f"ALTER ROUTINE {row['signature']} OWNER TO {quoted(str(owner))}",
             )
 
 
@@ -121,7 +124,8 @@ def apply(connection: Connection, items: Iterable[Object]) -> list[ObjectChange]
         if anew and item.kind == "function" and found == "current":
             # Open sessions have it compiled with a type that is no more.
             found = "outdated"
-        if found == "edited":
+        if found in ("edited", "outdated"):
+            # What is replaced keeps the rights that an older source gave.
             _give(connection, item)
             with as_owner(connection, item):
                 _revoke(connection, item)

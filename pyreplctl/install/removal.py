@@ -9,6 +9,7 @@ from psycopg import sql
 
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.locks import Patience
+from pyreplctl.install.roles import become_member
 from pyreplctl.install.triggers import drop_triggers
 from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.schema.roles import ROLES
@@ -62,6 +63,35 @@ def _drop_extension(connection: Connection) -> list[ObjectChange]:
     return [ObjectChange(what, "dropped")]
 
 
+def _drop_owned(connection: Connection, role: str) -> None:
+    """Drop what a role owns and may do in this database.
+
+    DROP OWNED takes its rights on other databases too. Where one of these uses the
+    role, it gets them back: a copy of a portal beside it must not lock its clocks out.
+    """
+    kept = fetch(
+        connection,
+        "SELECT d.datname, a.privilege_type AS granted, a.is_grantable AS option"
+        " FROM pg_database d, aclexplode(d.datacl) a"
+        " WHERE a.grantee = to_regrole(%s) AND d.datname <> current_database()"
+        " AND EXISTS (SELECT FROM pg_shdepend s WHERE s.refobjid = a.grantee"
+        "  AND s.dbid NOT IN (0, (SELECT b.oid FROM pg_database b"
+        "   WHERE b.datname = current_database())))",
+        role,
+    )
+    name = sql.Identifier(role)
+    connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(name))
+    for row in kept:
+        connection.execute(
+            sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
+                sql.SQL(row["granted"]),
+                sql.Identifier(row["datname"]),
+                name,
+                sql.SQL(" WITH GRANT OPTION" if row["option"] else ""),
+            )
+        )
+
+
 def drop_all(connection: Connection, roles: Sequence[str]) -> list[ObjectChange]:
     """Drop schema pyrepl, what the roles own or may do here, and the roles.
 
@@ -75,9 +105,8 @@ def drop_all(connection: Connection, roles: Sequence[str]) -> list[ObjectChange]
             changes.append(ObjectChange("schema pyrepl", "dropped"))
         for role in roles:
             if value(connection, "SELECT to_regrole(%s) IS NOT NULL", role):
-                connection.execute(
-                    sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role))
-                )
+                become_member(connection, role)
+                _drop_owned(connection, role)
     for role in roles:
         if value(connection, "SELECT to_regrole(%s) IS NULL", role):
             continue

@@ -11,12 +11,8 @@ from psycopg import sql
 from pyreplctl.core.db import Connection, execute_one, fetch, value
 from pyreplctl.schema import tables
 from pyreplctl.schema.objects import ObjectChange
-from pyreplctl.schema.roles import (
-    CONNECTION_LIMIT,
-    OWNERS,
-    rights_of_ours,
-)
-from pyreplctl.schema.sql_files import texts
+from pyreplctl.schema.roles import CONNECTION_LIMIT, OWNER, OWNERS, rights_of_ours
+from pyreplctl.schema.sql_files import Slots, render, texts
 
 
 def create_role(connection: Connection, role: str, comment: str) -> None:
@@ -34,20 +30,54 @@ def create_role(connection: Connection, role: str, comment: str) -> None:
     connection.execute(
         sql.SQL("COMMENT ON ROLE {} IS {}").format(name, sql.Literal(comment))
     )
-    # Its functions are called by inheritance. From 16 on, who creates a role and is no
-    # superuser belongs to it too, but may neither inherit its rights nor take it on.
-    if not value(connection, "SELECT pg_has_role(%s, 'USAGE')", role):
+    become_member(connection, role)
+
+
+def become_member(connection: Connection, role: str) -> None:
+    """Make whoever we are a member of a role of ours, with all that this takes.
+
+    Who creates a role is no member of it (15), or one that may only grant it (16).
+    """
+    if not is_member(connection, role):
         recent = connection.info.server_version >= 160000
         options = sql.SQL(" WITH INHERIT TRUE, SET TRUE" if recent else "")
-        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name) + options)
+        grant = sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role))
+        connection.execute(grant + options)
 
 
-def become_owner(connection: Connection) -> None:
-    """Create objects as pyrepl_owner, to the end of the open transaction.
+def is_member(connection: Connection, role: str) -> bool:
+    """Tell whether we have a role's rights and may take it on."""
+    query = "SELECT pg_has_role(%s, 'USAGE') AND pg_has_role(%s, %s)"
+    takes_on = "SET" if connection.info.server_version >= 160000 else "MEMBER"
+    return bool(value(connection, query, role, role, takes_on))
+
+
+def become_owner(connection: Connection, owner: str = OWNER) -> None:
+    """Create objects as the owner of ours, to the end of the open transaction.
 
     For objects alone: tables are written by functions, which run as their owner.
     """
-    connection.execute("SET LOCAL ROLE pyrepl_owner")
+    connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(owner)))
+
+
+def owner_of(connection: Connection) -> str | None:
+    """Return who owns schema pyrepl here, if it is there."""
+    query = (
+        "SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace"
+        " WHERE nspname = 'pyrepl'"
+    )
+    owner: str | None = value(connection, query)
+    return owner
+
+
+def take_from_shared(connection: Connection, owner: str) -> list[ObjectChange]:
+    """Give to the owner of a course database what an older version gave to OWNER."""
+    query = texts("queries")["owned_before"]
+    slots: Slots = {"owner_name": sql.Identifier(owner)}
+    statements = connection.execute(render(query, slots).encode()).fetchall()
+    for (statement,) in statements:
+        connection.execute(statement.encode())
+    return [ObjectChange(f"owner {owner}", "created")] if statements else []
 
 
 def become_login(connection: Connection) -> None:
@@ -111,8 +141,12 @@ _ATTRIBUTES = {
 }
 
 
+# Of yoyo, beside ours.
+MIGRATION_TABLES = ("_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock")
+
+
 def repair(
-    connection: Connection, side: str, roles: Mapping[str, bool]
+    connection: Connection, side: str, roles: Mapping[str, bool], owner: str = OWNER
 ) -> list[ObjectChange]:
     """Take away what others may do with ours, and what our roles may do besides.
 
@@ -120,14 +154,17 @@ def repair(
     views are not looked at: their sources give these. Returns what was changed.
     """
     changes = []
+    known = {*tables.definitions(side), *MIGRATION_TABLES}
     if value(connection, "SELECT to_regclass('pyrepl.object') IS NOT NULL"):
         # Owners first: only an owner can take rights away.
         for name in ("wrong_owners", "excess_grants"):
-            query = sql.SQL(texts("queries")[name]).format(
-                rights_of_ours=rights_of_ours()
-            )
-            for row in fetch(connection, query):
-                if row["kind"] != "table" or row["name"] in tables.definitions(side):
+            slots: Slots = {
+                "owner": sql.Literal(owner),
+                "rights_of_ours": rights_of_ours(),
+            }
+            source = render(texts("queries")[name], slots)
+            for row in fetch(connection, sql.SQL(source).format()):
+                if row["kind"] != "table" or row["name"] in known:
                     changes += _run(connection, row)
     for role, logs_in in roles.items():
         for statement in _too_much(connection, role, logs_in=logs_in):
@@ -164,7 +201,8 @@ def _too_much(
         connection,
         "SELECT m.rolname::text AS name FROM pg_auth_members a"
         " JOIN pg_roles m ON m.oid = a.roleid WHERE a.member = %s"
-        " AND (m.rolname = ANY (%s) OR %s AND m.rolname NOT LIKE 'pyrepl\\_%%')",
+        " AND (m.rolname ~ '^pyrepl_(.*_)?owner$' OR m.rolname = ANY (%s)"
+        " OR %s AND m.rolname NOT LIKE 'pyrepl\\_%%')",
         held["oid"],
         list(OWNERS),
         logs_in,

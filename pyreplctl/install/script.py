@@ -22,6 +22,7 @@ def statements(connection: Connection, config: Config, side: str) -> str:
     it is run here; passwords are not in it.
     """
     contract = contracts.offered(connection, config)
+    owner = roles.OWNER
     if side == "portal":
         before = _portal_roles(config)
         items = portal_objects.planned_objects(connection, config, contract)
@@ -34,10 +35,12 @@ def statements(connection: Connection, config: Config, side: str) -> str:
         items = course_objects.wanted_objects(
             config, contract, _LINK_ROLE, blank, server
         )
-        items += guard.triggers(config)
+        owner = roles.course_owner(_LINK_ROLE)
+        items += guard.triggers(config, owner)
     parts = [f"{statement};" for statement in before]
     # As install does: functions refer to each other in both directions.
-    parts += ["SET check_function_bodies = off;", "SET ROLE pyrepl_owner;"]
+    become = sql.SQL("SET ROLE {};").format(sql.Identifier(owner)).as_string()
+    parts += ["SET check_function_bodies = off;", become]
     parts += [
         f"-- migration {path.stem}\n{path.read_text(encoding='utf-8')}"
         for path in migrations.files(side)
@@ -48,11 +51,11 @@ def statements(connection: Connection, config: Config, side: str) -> str:
         # The triggers are on tables of the platform, whose owner runs install.
         run = f"{item.source.rstrip().rstrip(';')};"
         if item.kind == "triggers":
-            run = f"RESET ROLE;\n{run}\nSET ROLE pyrepl_owner;"
+            run = f"RESET ROLE;\n{run}\n{become}"
         elif item.owner != roles.OWNER:
             run = (
                 f"GRANT CREATE ON SCHEMA pyrepl TO {item.owner};\n"
-                f"SET ROLE {item.owner};\n{run}\nSET ROLE pyrepl_owner;\n"
+                f"SET ROLE {item.owner};\n{run}\n{become}\n"
                 f"REVOKE CREATE ON SCHEMA pyrepl FROM {item.owner};"
             )
         parts.append(f"-- {item}\n{run}")
@@ -73,11 +76,12 @@ def _portal_roles(config: Config) -> list[str]:
 
 def _course_roles(connection: Connection, config: Config) -> list[str]:
     role = sql.Identifier(_LINK_ROLE).as_string(connection)
+    owner = sql.Identifier(roles.course_owner(_LINK_ROLE)).as_string(connection)
     return [
         f"CREATE ROLE {role} LOGIN CONNECTION LIMIT {roles.CONNECTION_LIMIT}",
-        "CREATE ROLE pyrepl_owner NOLOGIN",
-        "CREATE SCHEMA pyrepl AUTHORIZATION pyrepl_owner",
-        *_table_grants(config, "SELECT, INSERT, UPDATE, DELETE", roles.OWNER),
+        f"CREATE ROLE {owner} NOLOGIN",
+        f"CREATE SCHEMA pyrepl AUTHORIZATION {owner}",
+        *_table_grants(config, "SELECT, INSERT, UPDATE, DELETE", owner),
         f"GRANT USAGE ON SCHEMA pyrepl TO {role}",
     ]
 

@@ -195,7 +195,9 @@ STRUCTURE = (
     Damage(
         "a right taken away",
         "course",
-        "REVOKE UPDATE ON auth_user FROM pyrepl_owner",
+        "DO $$ BEGIN EXECUTE format('REVOKE UPDATE ON auth_user FROM %I',"
+        " (SELECT pg_get_userbyid(nspowner) FROM pg_namespace"
+        " WHERE nspname = 'pyrepl')); END $$",
         "grant public.auth_user missing",
     ),
 )

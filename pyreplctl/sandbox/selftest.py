@@ -113,7 +113,10 @@ def plant(made: Scratch) -> None:
     for each in DATA:
         with made.course.transaction():
             # The guard lets nobody else.
-            made.course.execute("SET LOCAL ROLE pyrepl_owner")
+            made.course.execute(
+                "SELECT set_config('role', pg_get_userbyid(nspowner), true)"
+                " FROM pg_namespace WHERE nspname = 'pyrepl'"
+            )
             made.course.execute(each.statement)
     # On its way, and no difference, either.
     made.portal.execute("UPDATE auth_user SET email = 'new' WHERE id = 11")

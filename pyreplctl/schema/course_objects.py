@@ -13,6 +13,7 @@ from pyreplctl.core.names import quoted_table
 from pyreplctl.schema import contracts, guard
 from pyreplctl.schema.contracts import PARTS, Contract
 from pyreplctl.schema.objects import Object
+from pyreplctl.schema.roles import course_owner
 from pyreplctl.schema.slots import course_slots, row_type
 from pyreplctl.schema.sql_files import statements, texts
 
@@ -26,6 +27,7 @@ def wanted_objects(
     """
     slots = course_slots(config, contract, server)
     slots |= {"link_role": sql.Identifier(role), "blank": blank}
+    slots["owner"] = sql.Literal(course_owner(role))
     wanted = []
     for part in PARTS:
         name = f"{part}_row"
@@ -59,7 +61,7 @@ def expected_objects(
     """Return all objects that a course should have, the guard's triggers too."""
     blank = blank_of(config, contract, held)
     wanted = wanted_objects(config, contract, role, blank, server)
-    return wanted + guard.triggers(config)
+    return wanted + guard.triggers(config, course_owner(role))
 
 
 @dataclass(frozen=True)

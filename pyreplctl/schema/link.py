@@ -141,14 +141,63 @@ def lost_options(link: Link, held: Mapping[str, str]) -> dict[str, str]:
     return lost
 
 
+def altered_options(
+    link: Link, registered: Mapping[str, str], held: Mapping[str, str]
+) -> dict[str, str | None]:
+    """Return the options that are not as registered, as they should be; None: none.
+
+    Where it leads, how it is sure of that (TLS), and settings that nobody of us makes.
+    Time-outs and the like may be tuned; see `lost_options` for what may not.
+    """
+    wanted = _defaults(link) | dict(registered)
+    own = {*_DEFAULTS, "application_name"}
+    altered: dict[str, str | None] = {
+        name: text
+        for name, text in wanted.items()
+        if name not in own and held.get(name) != text
+    }
+    altered |= {name: None for name in held if name not in wanted}
+    given = held.get("options", "")
+    ours = dict(_SETTING.findall(wanted["options"]))
+    found = _SETTING.findall(given)
+    kept = {name: text for name, text in found if name in ours}
+    if len(kept) < len(found) or _SETTING.sub("", given).strip():
+        altered["options"] = " ".join(f"-c {k}={v}" for k, v in (ours | kept).items())
+    return altered
+
+
+_UNITS = {"": 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def other_settings(held: Mapping[str, str], in_force: Mapping[str, str]) -> list[str]:
+    """Return the settings of a link that the course's session does not have.
+
+    A pooler drops what `options` say.
+    """
+    return [
+        f"{name} is {in_force[name]}, not {text}"
+        for name, text in _SETTING.findall(held.get("options", ""))
+        if name in in_force and _meaning(in_force[name]) != _meaning(text)
+    ]
+
+
+def _meaning(text: str) -> str | int:
+    found = re.fullmatch(r"(\d+)\s*(ms|s|min|h|d|)", text)
+    return int(found[1]) * _UNITS[found[2]] if found else text
+
+
 def _is_zero(text: str) -> bool:
     return re.fullmatch(r"0+\s*[a-z]*", text) is not None
 
 
-def options_sql(link: Link, held: Mapping[str, str], lost: Mapping[str, str]) -> str:
-    """Return the statement that gives a server its lost options back."""
+def options_sql(
+    link: Link, held: Mapping[str, str], lost: Mapping[str, str | None]
+) -> str:
+    """Return the statement that gives a server such options; None drops one."""
     listed = sql.SQL(", ").join(
-        sql.SQL("{} {} {}").format(
+        sql.SQL("DROP {}").format(sql.Identifier(name))
+        if text is None
+        else sql.SQL("{} {} {}").format(
             sql.SQL("SET" if name in held else "ADD"),
             sql.Identifier(name),
             sql.Literal(text),

@@ -11,6 +11,7 @@ from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import PARTS, Contract
 from pyreplctl.schema.objects import Object
+from pyreplctl.schema.roles import OWNER
 from pyreplctl.schema.slots import database_slots, portal_slots, row_type
 from pyreplctl.schema.sql_files import Slots, statements, texts
 
@@ -87,6 +88,7 @@ def _own_objects(
 ) -> list[Object]:
     compared = [contract, *(_only(old, held) for old in used)]
     slots = portal_slots(config, compared)
+    slots["owner"] = sql.Literal(OWNER)
     wanted = []
     by_fingerprint = {c.fingerprint: c for c in [contract, *used]}
     for each in by_fingerprint.values():

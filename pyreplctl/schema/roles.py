@@ -12,11 +12,13 @@ CAPTURE = "pyrepl_capture"
 # of pyrepl_owner inherit them, so a role that may install needs no other right. A role
 # of their own would have to be created by a later install, which may not create any;
 # who wants one grants it the functions.
+OWNER = "pyrepl_owner"  # on the portal; each course database has its own
 ROLES = {
     OWNER: "owns everything in schema pyrepl, but what the next two run",
     READER: "runs what reads the platform's tables, and may do nothing else",
     CAPTURE: "runs in the writers' sessions, and may note changes",
-    "pyrepl_worker": "may run the functions of the clock, and read nothing",
+    "pyrepl_worker": "may run the clock's functions and keep what verify found; reads"
+    " nothing",
     "pyrepl_monitor": "may look at status and verify, and change nothing",
 }
 
@@ -41,6 +43,15 @@ CONNECTION_LIMIT = 50
 
 
 IMMEDIATE = "_immediate"
+
+
+def course_owner(role: str) -> str:
+    """Return the owner of schema pyrepl at a course database, given its link role.
+
+    Roles belong to a whole server: who administers one course is not to have the rights
+    of the owner at the others.
+    """
+    return f"{role}_owner"
 
 
 def link_roles(role: str) -> list[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from pyreplctl.core.db import connect, fetch
+from pyreplctl.core.db import connect, fetch, parameters
 from pyreplctl.core.errors import (
     ConnectionFailed,
     DatabaseError,
@@ -51,7 +51,7 @@ def look_at_course(dsn: str, known: PortalState, number: int) -> DatabaseStructu
     refresh = Remedy(f'run "pyreplctl course refresh {pasted(agreed.name)}"', "refresh")
     link = replace(refresh, step="link")
     looked = DatabaseStructure(
-        [item for way in agreed.ways for item in _link(known, way, link)]
+        [item for way in agreed.ways for item in _link(known, agreed, way, link)]
     )
     mapping = f"mapping {agreed.ways[0].server}"
     try:
@@ -91,7 +91,9 @@ def look_at_course(dsn: str, known: PortalState, number: int) -> DatabaseStructu
     return looked
 
 
-def _link(known: PortalState, way: Link, remedy: Remedy) -> list[Finding]:
+def _link(
+    known: PortalState, agreed: Agreement, way: Link, remedy: Remedy
+) -> list[Finding]:
     rows = {(row.kind, row.name): row for row in known.rows if row.kind in LINK_KINDS}
     server = rows[("server", way.server)]
     items = [findings.plain(server, remedy)]
@@ -103,6 +105,8 @@ def _link(known: PortalState, way: Link, remedy: Remedy) -> list[Finding]:
             alter = links.options_sql(way, options, lost)
             both = replace(remedy, text=f"{alter}, or {remedy.text}")
             items = [Finding.wrong(f"server {way.server}", "edited", said, both)]
+        elif altered := links.altered_options(way, parameters(agreed.link), options):
+            items = [_altered(agreed, way, options, altered)]
     mapping = rows[("mapping", way.server)]
     if mapping.state == "current" and mapping.held != way.role:
         said = f"logs in as {mapping.held}, not as {way.role}"
@@ -121,6 +125,24 @@ def _link(known: PortalState, way: Link, remedy: Remedy) -> list[Finding]:
     return items
 
 
+def _altered(
+    agreed: Agreement,
+    way: Link,
+    held: Mapping[str, str],
+    altered: Mapping[str, str | None],
+) -> Finding:
+    """Say that a link is not as registered; a person knows which of them is right."""
+    said = ", ".join(
+        f"{name} is {held.get(name, 'not set')}, not {text or 'set'}"
+        for name, text in sorted(altered.items())
+    )
+    by_hand = Remedy(
+        f"{links.options_sql(way, held, altered)}; or, if that is right, run"
+        f' "pyreplctl course set {agreed.name} --link CONNINFO"'
+    )
+    return Finding.wrong(f"server {way.server}", "edited", said, by_hand)
+
+
 def _named(lost: Mapping[str, str]) -> list[str]:
     return [f"{k} ({v})" if k == "options" else k for k, v in lost.items()]
 
@@ -129,6 +151,7 @@ def _course(
     known: PortalState, agreed: Agreement, rows: list[Row], refresh: Remedy
 ) -> list[Finding]:
     contract = known.contracts[agreed.contract_id]
+    in_force = {row.name: row.held or "" for row in rows if row.kind == "setting"}
     wanted = course_objects.expected_objects(
         known.config,
         contract,
@@ -147,7 +170,21 @@ def _course(
         for row in rows
         if row.kind == "contract"
     ]
+    items += _settings(known, agreed, in_force)
     return items + _bindings(known, agreed, contract, rows, refresh)
+
+
+def _settings(
+    known: PortalState, agreed: Agreement, in_force: Mapping[str, str]
+) -> list[Finding]:
+    """Compare what is in force in a session of the link with what the link says."""
+    name = agreed.ways[0].server
+    stored = next(r for r in known.rows if (r.kind, r.name) == ("server", name))
+    options = dict(o.split("=", 1) for o in json.loads(stored.held or "[]"))
+    if not (other := links.other_settings(options, in_force)):
+        return [Finding("settings in force", "current")]
+    remedy = Remedy("let the link lead to the server itself: a pooler drops options")
+    return [Finding.wrong("settings in force", "edited", "; ".join(other), remedy)]
 
 
 def _bindings(
@@ -166,9 +203,12 @@ def _bindings(
     if not held:
         said = "the course is bound to nobody"
         return [Finding.wrong("binding", "missing", said, rebind)]
+    told = (row.held for row in rows if row.kind == "identity")
+    held["database"] = next(told, None)
     wanted = {
         "portal": (known.row("identity").held, rebind),
         "number": (str(agreed.id), rebind),
+        "database": (agreed.identity or held.get("database"), rebind),
         "link role": (agreed.link_role, refresh),
         "contract": (contract.fingerprint, refresh),
         "guard": (agreed.guard, refresh),

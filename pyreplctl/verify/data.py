@@ -15,8 +15,9 @@ from psycopg import errors as pg
 
 from pyreplctl.core import databases
 from pyreplctl.core.config import Config
-from pyreplctl.core.db import Connection, connect, fetch
+from pyreplctl.core.db import Connection, connect, fetch, value
 from pyreplctl.core.errors import Error
+from pyreplctl.courses.unfinished import half_removed
 from pyreplctl.install import installed, preflight
 from pyreplctl.schema.contracts import PARTS
 from pyreplctl.verify import digests
@@ -145,6 +146,12 @@ def _timed(result: Result) -> Iterator[None]:
     result.seconds = round(time.monotonic() - started, 3)
 
 
+_MAY_NOTE: LiteralString = (
+    "SELECT has_function_privilege("
+    "'pyrepl.note_progress(integer, bigint, bigint, bigint, bigint[])', 'EXECUTE')"
+)
+
+
 @contextmanager
 def _sessions(dsn: str, number: int, target: float) -> Iterator[SessionPair]:
     with (
@@ -152,12 +159,15 @@ def _sessions(dsn: str, number: int, target: float) -> Iterator[SessionPair]:
         connect(dsn, "the portal") as there,
         ThreadPoolExecutor(max_workers=1) as pool,
     ):
-        yield SessionPair(here, there, pool, number, secrets.randbits(62), target)
+        seed = secrets.randbits(62)
+        keeps: bool = value(here, _MAY_NOTE)
+        yield SessionPair(here, there, pool, number, seed, target, keeps)
 
 
 def _compare(
     sides: SessionPair, config: Config, options: Options, result: Result
 ) -> None:
+    _refuse_half_removed(sides, result.name)
     extent = sides.extent()
     if extent is None:
         return
@@ -169,6 +179,12 @@ def _compare(
     for part in digests.ranges(sides, first, highest):
         _take(sides, config, result, part, options.examples)
         _note(sides, result, part.last if part.last <= highest else None)
+
+
+def _refuse_half_removed(sides: SessionPair, name: str) -> None:
+    query: LiteralString = "SELECT state FROM pyrepl.databases() WHERE id = %s"
+    if value(sides.here, query, sides.number) == "removing":
+        raise half_removed(name)
 
 
 def _take(
@@ -265,6 +281,8 @@ def _progress(sides: SessionPair) -> digests.Range | None:
 
 
 def _note(sides: SessionPair, result: Result, position: int | None) -> None:
+    if not sides.keeps:
+        return
     sides.here.execute(
         "SELECT pyrepl.note_progress(%s, %s, %s, %s, %s::bigint[])",
         (sides.number, position, result.users, result.former, result.drifted),

@@ -8,7 +8,7 @@ from pyreplctl.core.errors import (
 )
 from pyreplctl.core.names import pasted
 from pyreplctl.delivery import status
-from pyreplctl.verify.findings import Finding, Remedy
+from pyreplctl.verify.findings import BY_HAND, Finding, Remedy
 
 SEE_STATUS = Remedy('"pyreplctl status" says more')
 
@@ -27,17 +27,23 @@ def read_deliveries(connection: Connection) -> tuple[dict[str, status.Database],
 
 def delivery_findings(database: status.Database) -> list[Finding]:
     """Return how deliveries go: health, backlog, dead letters, columns to come."""
+    half = [
+        Finding.wrong("registration", "outdated", said, BY_HAND)
+        for said in status.left_half(database)
+    ]
+    if database.state == "removing":
+        return half
     said = f"{database.state}, {database.delivery}"
     if database.last_delivered_at:
         said += f", last success {database.last_delivered_at:%Y-%m-%d %H:%M:%S %Z}"
-    items = [Finding("delivery", "current", said)]
+    items = [*half, Finding("delivery", "current", said)]
     refresh = f'run "pyreplctl course refresh {pasted(database.name)}"'
     if database.health in status.ACT_ON:
         remedy = SEE_STATUS
         if database.health == "waiting_contract":
             remedy = Remedy(f'run "pyreplctl install", then {refresh[4:]}')
         said = f"{database.health}: {database.last_error}"
-        items = [Finding.wrong("delivery", "outdated", said, remedy)]
+        items[-1] = Finding.wrong("delivery", "outdated", said, remedy)
     oldest = database.oldest_pending_seconds or 0.0
     if oldest > TOO_OLD and database.state == "active":
         said = f"{database.pending} wait, the oldest for {status.age(oldest)}"

@@ -82,6 +82,7 @@ class SessionPair:
     number: int
     seed: int
     target: float  # seconds that a range should take
+    keeps: bool = True  # whether how far it has come may be written down
 
     def at_once(
         self, mine: Callable[[Connection], A], theirs: Callable[[Connection], B]

@@ -43,7 +43,7 @@ class Past:
 
 
 def keep(connection: Connection, run: Run) -> None:
-    """Write what a run found; pyrepl_monitor may do this."""
+    """Write what a run found; pyrepl_worker may do this."""
     rows: list[dict[str, Any]] = [
         {
             "name": each.name,

@@ -41,6 +41,8 @@ class Agreement:
     link_role: str
     delivery: str
     guard: str
+    link: str
+    identity: str | None
 
     @property
     def ways(self) -> list[Link]:

@@ -12,6 +12,7 @@ from pyreplctl.core.locks import Patience
 from pyreplctl.courses import conninfo, links, refresh
 from pyreplctl.install import portal, roles
 from pyreplctl.schema.objects import ObjectChange
+from pyreplctl.schema.roles import OWNER
 from pyreplctl.verify import portal_structure
 from pyreplctl.verify.findings import Finding, Remedy
 from pyreplctl.verify.structure import Structure
@@ -117,20 +118,22 @@ def _database(
         changes.append(ObjectChange("password of the link", "replaced"))
     if "sql" in steps:
         with conninfo.connect_course(connection, number, name, None) as course:
-            changes += _run(course, remedies)
+            changes += _run(course, remedies, roles.owner_of(course) or OWNER)
     if "refresh" in steps:
         changes += refresh.refresh(connection, config, name, patience=patience)
     return changes
 
 
-def _run(connection: Connection, remedies: list[Remedy]) -> list[ObjectChange]:
+def _run(
+    connection: Connection, remedies: list[Remedy], owner: str = OWNER
+) -> list[ObjectChange]:
     """Run statements of which none loses data, each without waiting long."""
     changes = []
     for remedy in remedies:
         if remedy.step != "sql":
             continue
         with connection.transaction():
-            roles.become_owner(connection)
+            roles.become_owner(connection, owner)
             connection.execute("SET LOCAL lock_timeout = '2s'")
             for statement in remedy.statements:
                 execute_one(connection, statement)

@@ -35,7 +35,7 @@ def read(
     with connect(dsn, "the portal") as here:
         contract = installed.installed_contract(here, config)
         number = databases.numbers(here, [name])[name]
-        with conninfo.connect_course(here, number, name, None) as there:
+        with conninfo.connect_course(here, number, name, None, look=True) as there:
             found = []
             for each in differences:
                 part = next(

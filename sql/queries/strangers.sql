@@ -3,7 +3,8 @@
 -- others on it, servers; whose it is, and the statement that ends it. Asks the catalog
 -- only: nothing of theirs is run by looking.
 WITH owner AS (
-    SELECT r.oid FROM pg_roles r WHERE r.rolname = 'pyrepl_owner' OR r.rolsuper
+    SELECT r.oid FROM pg_roles r WHERE r.rolname ~ '^pyrepl_([0-9a-f]+_[0-9]+_)?owner$'
+        OR r.rolsuper
 ), mine AS (
     SELECT n.oid, n.nspowner FROM pg_namespace n WHERE n.nspname = 'pyrepl'
 ), found AS (

@@ -1,11 +1,13 @@
 -- What of ours belongs to somebody else, and the statement that takes it back.
-WITH ours AS (SELECT oid FROM pg_roles WHERE rolname = 'pyrepl_owner')
+-- Slots: owner
+WITH ours AS (SELECT oid FROM pg_roles WHERE rolname = {owner})
 SELECT 'schema' AS kind, 'pyrepl' AS name,
-    'ALTER SCHEMA pyrepl OWNER TO pyrepl_owner' AS statement
+    format('ALTER SCHEMA pyrepl OWNER TO %I', {owner}) AS statement
 FROM pg_namespace n
 WHERE n.nspname = 'pyrepl' AND n.nspowner <> (SELECT oid FROM ours)
 UNION ALL
-SELECT o.kind, o.name, format('ALTER ROUTINE %s OWNER TO pyrepl_owner', p.oid::regprocedure)
+SELECT o.kind, o.name, format('ALTER ROUTINE %s OWNER TO %I', p.oid::regprocedure,
+    {owner})
 FROM pyrepl.object o
 JOIN pg_proc p ON p.proname = o.name::name
 WHERE o.kind = 'function' AND p.pronamespace = 'pyrepl'::regnamespace
@@ -13,7 +15,8 @@ WHERE o.kind = 'function' AND p.pronamespace = 'pyrepl'::regnamespace
     AND p.proowner <> ALL (ARRAY(SELECT r.oid FROM pg_roles r
         WHERE r.rolname IN ('pyrepl_owner', 'pyrepl_reader', 'pyrepl_capture')))
 UNION ALL
-SELECT o.kind, o.name, format('ALTER %s %s OWNER TO pyrepl_owner', o.kind, c.oid::regclass)
+SELECT o.kind, o.name, format('ALTER %s %s OWNER TO %I', o.kind, c.oid::regclass,
+    {owner})
 FROM pyrepl.object o
 JOIN pg_class c ON c.relname = o.name::name
     AND c.relkind = CASE o.kind WHEN 'view' THEN 'v' ELSE 'c' END
@@ -21,11 +24,11 @@ WHERE o.kind IN ('view', 'type') AND c.relnamespace = 'pyrepl'::regnamespace
     AND c.relowner <> (SELECT oid FROM ours)
 UNION ALL
 SELECT CASE c.relkind WHEN 'f' THEN 'foreign table' ELSE 'table' END, c.relname,
-    format('ALTER TABLE %s OWNER TO pyrepl_owner', c.oid::regclass)
+    format('ALTER TABLE %s OWNER TO %I', c.oid::regclass, {owner})
 FROM pg_class c
 WHERE c.relnamespace = 'pyrepl'::regnamespace AND c.relkind IN ('r', 'f')
     AND c.relowner <> (SELECT oid FROM ours)
 UNION ALL
-SELECT 'server', s.srvname, format('ALTER SERVER %I OWNER TO pyrepl_owner', s.srvname)
+SELECT 'server', s.srvname, format('ALTER SERVER %I OWNER TO %I', s.srvname, {owner})
 FROM pg_foreign_server s
 WHERE s.srvname LIKE 'pyrepl\_%' AND s.srvowner <> (SELECT oid FROM ours)

@@ -24,7 +24,7 @@ LONG = "course-v1:" + "x" * 245
 STATUS = (
     "name, delivery, effective_delivery, state, health, courses, members, pending,"
     " oldest_pending_seconds, retrying, dead, pending_columns, last_delivered_at,"
-    " last_error"
+    " last_error, unfinished"
 )
 VERIFIED = (
     "name, ok, structure, users, missing, stale, extra, former, pending, seconds,"
@@ -40,7 +40,7 @@ def test_status_has_the_documented_keys(cli: Cli, platform: Platform) -> None:
     platform.execute("CALL pyrepl.serve('0 s')")
     ran = cli("status", "--json")
     assert ran.code == 0
-    assert sorted(ran.document) == ["clocks", "databases", "unrouted"]
+    assert sorted(ran.document) == ["clocks", "databases", "holders", "unrouted"]
     assert ", ".join(ran.document["databases"][0]) == STATUS
     keys = ["kind", "name", "seconds_ago", "seen_at"]
     assert sorted(ran.document["clocks"][0]) == keys

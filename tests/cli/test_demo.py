@@ -23,6 +23,7 @@ from pyreplctl.sandbox.demo.interrupts import Interrupts
 from pyreplctl.sandbox.demo.play import STEPS, Step
 from pyreplctl.sandbox.demo.stage import Stage
 from tests.conftest import fast_directory
+from tests.support.platform import FOR_GOOD
 
 SHORTEST: tuple[Step, ...] = (story.databases, story.install, story.register)
 
@@ -81,7 +82,7 @@ def test_the_demo_ends_with_equal_databases_and_leaves_nothing(scratch: Path) ->
 
 def _damage(stage: Stage) -> None:
     stage.session(CIRCUITS).execute(
-        "SET ROLE pyrepl_owner;"
+        f"{FOR_GOOD};"
         " UPDATE auth_user SET email = 'other@example.org' WHERE id = 5;"
         " RESET ROLE"
     )

@@ -28,6 +28,9 @@ def forum(platform: Platform) -> Course:
 def unreachable(platform: Platform, forum: Course) -> Course:
     """The same, and from now on the portal's server cannot reach it."""
     platform.execute("ALTER SERVER pyrepl_1 OPTIONS (SET port '1')")
+    platform.execute(
+        "UPDATE pyrepl.database SET link = regexp_replace(link, 'port=\\d+', 'port=1')"
+    )
     return forum
 
 

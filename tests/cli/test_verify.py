@@ -268,10 +268,11 @@ def test_a_configuration_file_that_is_not_installed_is_told_of(
     assert "portal: settings: outdated:" in ran.out
 
 
-def test_past_runs_are_kept_by_who_may_only_look(
+def test_past_runs_are_kept_by_who_may_say_what_was_verified(
     cli: Cli, platform: Platform, forum: Course
 ) -> None:
-    with new_login(platform.connection, "pyrepl_monitor") as name:
+    roles = ("pyrepl_monitor", "pyrepl_worker")
+    with new_login(platform.connection, *roles) as name:
         cli.at(as_login(platform.dsn, name))
         assert cli("verify").code == 0
         forum.tamper("UPDATE auth_user SET email = 'x' WHERE id = 2")

@@ -16,7 +16,7 @@ from pyreplctl.courses import state
 from pyreplctl.sandbox.embedded import Cluster
 from tests.failure.ground import USERS, Ground, Place, persist
 from tests.failure.workers import Workers
-from tests.support.platform import Connection
+from tests.support.platform import Connection, owner_of
 
 Fault = Callable[[Ground, str, Random], AbstractContextManager[object]]
 Connect = Callable[[], Connection]
@@ -146,15 +146,16 @@ def read_only(
 def revoked(
     ground: Ground, name: str, chance: Random
 ) -> AbstractContextManager[object]:
-    """Take a right from pyrepl_owner or from the link role."""
+    """Take a right from the owner of ours or from the link role."""
     _, connect = _place(ground, name)
     with connect() as connection:
         row = connection.execute("SELECT link_role FROM pyrepl.binding").fetchone()
         assert row
+        owner = owner_of(connection)
     what, role = chance.choice(
         [
             *(
-                (f"{right} ON {table}", "pyrepl_owner")
+                (f"{right} ON {table}", owner)
                 for right in ("SELECT", "INSERT", "UPDATE", "DELETE")
                 for table in TABLES
             ),

@@ -15,10 +15,10 @@ def let_commits_hang(course: Course) -> None:
     Apply ends with SET CONSTRAINTS ALL IMMEDIATE. That makes the first trigger fire,
     and this one defers the second again. `written` counts the user rows written.
     """
-    course.execute(
+    course.about_owner(
         """
         CREATE TABLE written ();
-        GRANT INSERT ON written TO pyrepl_owner;
+        GRANT INSERT ON written TO OWNER;
         CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0
         AS $hang$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $hang$;
         CREATE CONSTRAINT TRIGGER hang AFTER INSERT ON written

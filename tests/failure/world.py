@@ -21,7 +21,7 @@ from pyreplctl.courses import hosting, register, state
 from pyreplctl.courses.request import Request
 from pyreplctl.delivery import batches
 from tests.failure.model import Held, Truth, User
-from tests.support.platform import Connection, Course, Platform
+from tests.support.platform import AS_OWNER, Connection, Course, Platform
 from tests.support.polling import until
 
 HOSTED = {"east": ("e1", "e2"), "west": ("w1",), "north": ("n1",)}
@@ -57,10 +57,10 @@ class World:
             course = platform.course(*keys, delivery=delivery)
             world.courses[name] = course
             _prepare(course)
-        world.courses["east"].execute(
+        world.courses["east"].about_owner(
             "CREATE TABLE post (author integer NOT NULL"
             " REFERENCES auth_user ON DELETE CASCADE);"
-            " GRANT SELECT ON post TO pyrepl_owner"
+            " GRANT SELECT ON post TO OWNER"
         )
         for _ in range(SESSIONS + 1):
             world.sessions.append(
@@ -90,7 +90,7 @@ class World:
                 course.execute("DROP TRIGGER IF EXISTS refuse ON auth_user")
                 if course is self.courses["east"]:
                     course.execute("DELETE FROM post")
-                course.execute("SET LOCAL ROLE pyrepl_owner")
+                course.execute(AS_OWNER)
                 for table in _TABLES:
                     _delete(course.connection, table, _OTHERS.get(table))
                 course.execute("DELETE FROM pyrepl.copy")
@@ -297,7 +297,7 @@ def _prepare(course: Course) -> None:
     Apply ends with SET CONSTRAINTS ALL IMMEDIATE. That fires the first trigger, which
     defers the second one again: it waits while somebody holds the lock.
     """
-    course.execute(
+    course.about_owner(
         """
         INSERT INTO auth_user (id, username, first_name, last_name, email, password,
             is_staff, is_active, is_superuser, last_login, date_joined)
@@ -306,7 +306,7 @@ def _prepare(course: Course) -> None:
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
         AS $refuse$ BEGIN RAISE 'refused'; END $refuse$;
         CREATE TABLE gate ();
-        GRANT INSERT ON gate TO pyrepl_owner;
+        GRANT INSERT ON gate TO OWNER;
         CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql
         SET lock_timeout = 0
         AS $wait_at_gate$

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import NewCourse
 from tests.real.replay import FILE, Event, Report, compare, events, replay
-from tests.support.platform import Platform
+from tests.support.platform import FOR_GOOD, Platform
 
 ROWS = 2000
 
@@ -49,7 +49,7 @@ def test_the_comparison_sees_a_single_wrong_row(
     assert replay(platform.dsn, few, remembered).differences == []
     course, (dsn,) = few[0].course, dsns.values()
     with psycopg.connect(dsn) as connection:
-        connection.execute("SET ROLE pyrepl_owner")  # or the guard refuses
+        connection.execute(FOR_GOOD)  # or the guard refuses
         connection.execute(
             "DELETE FROM student_courseenrollment"
             " WHERE id = (SELECT min(id) FROM student_courseenrollment)"

@@ -24,6 +24,25 @@ Connection = psycopg.Connection[TupleRow]
 _LISTED = ", ".join(USER_COLUMNS)
 
 
+# As the owner of schema pyrepl, for a transaction; FOR_GOOD: for the session.
+AS_OWNER: LiteralString = (
+    "SELECT set_config('role', pg_get_userbyid(nspowner), true)"
+    " FROM pg_namespace WHERE nspname = 'pyrepl'"
+)
+FOR_GOOD: LiteralString = AS_OWNER.replace("true", "false")
+
+
+def owner_of(connection: Connection) -> str:
+    """Return the role that owns schema pyrepl."""
+    row = connection.execute(
+        "SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace"
+        " WHERE nspname = 'pyrepl'"
+    ).fetchone()
+    assert row is not None
+    found: str = row[0]
+    return found
+
+
 @dataclass
 class Course:
     """A course database and the courses it hosts."""
@@ -43,8 +62,13 @@ class Course:
     def tamper(self, query: LiteralString, *values: Any) -> None:
         """Write what is the portal's: the guard lets nobody but this role."""
         with self.connection.transaction():
-            self.connection.execute("SET LOCAL ROLE pyrepl_owner")
+            self.connection.execute(AS_OWNER)
             self.connection.execute(query, values or None)
+
+    def about_owner(self, statement: str) -> None:
+        """Run a statement with the name of the owner of ours in the place of OWNER."""
+        named = statement.replace("OWNER", owner_of(self.connection))
+        self.connection.execute(named.encode())
 
     @property
     def users(self) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from pyreplctl.install import migrations
 from pyreplctl.schema.roles import rights_of_ours
@@ -30,7 +31,11 @@ def migrated(connection: Connection, side: str) -> str:
         migrations.apply(connection, side)
         for name in ("privilege_problem", "table_rows"):
             source = render(
-                texts("functions/both")[name], {"rights_of_ours": rights_of_ours()}
+                texts("functions/both")[name],
+                {
+                    "owner": sql.Literal("pyrepl_owner"),
+                    "rights_of_ours": rights_of_ours(),
+                },
             )
             connection.execute(source.encode())
         return text_of(connection)

@@ -42,6 +42,7 @@ MAKERS = {
     "courses/prepare.py": "the same at a course",
     "courses/first_registration.py": "link and functions of a new course database",
     "courses/refresh.py": "links and functions, made again",
+    "courses/move.py": "links that lead elsewhere from now on",
     "courses/delivery_mode.py": "the link of immediate delivery",
     "courses/unregister.py": "links and functions are dropped",
     "verify/repair_structure.py": "links, and what else verify found edited",

@@ -50,7 +50,7 @@ def test_a_new_migration_is_newer_than_those_released(copy: Path) -> None:
 
 
 def test_a_release_lists_what_is_new_and_leaves_the_rest(copy: Path) -> None:
-    record(copy, "98.0")
+    record(copy, "98.0")  # what has come since the last release
     before = read(copy)
     record(copy, "99.0")
     assert read(copy) == before

@@ -18,7 +18,8 @@ _EDIT: LiteralString = "UPDATE auth_user SET email = 'old@example.org' WHERE id 
 # As a superuser would do it who restores a few rows by hand.
 _DRIFT: LiteralString = """\
 BEGIN;
-SET LOCAL ROLE pyrepl_owner;
+SELECT set_config('role', pg_get_userbyid(nspowner), true)
+FROM pg_namespace WHERE nspname = 'pyrepl';
 UPDATE auth_user SET email = 'old@example.org' WHERE id = 1;
 DELETE FROM student_courseenrollment
 WHERE user_id = 3 AND course_id = 'edX/toy/2012_Fall';
@@ -189,9 +190,9 @@ STEPS = (
         "Drift",
         (
             "Copies belong to the portal, and the guard at circuits refuses edits by"
-            " anybody, a superuser included. It lets one role pass, pyrepl_owner, which"
-            " a superuser can take on: a changed e-mail address, an enrollment too few,"
-            " an enrollment too many."
+            " anybody, a superuser included. It lets one role pass, the owner of schema"
+            " pyrepl, which a superuser can take on: a changed e-mail address, an"
+            " enrollment too few, an enrollment too many."
         ),
         drift,
     ),

@@ -28,7 +28,7 @@ AS $grant_rows$
             string_agg(r.wanted, ', ') FILTER (WHERE NOT coalesce(
                 has_table_privilege(to_regrole(p_role), c.oid, r.wanted), false))), '')
             AS lacking,
-            p_role <> 'pyrepl_owner' AND coalesce(has_any_column_privilege(
+            p_role = 'pyrepl_reader' AND coalesce(has_any_column_privilege(
                 to_regrole('pyrepl_owner'), c.oid, 'SELECT'), false) AS excess
         FROM unnest(p_rights) r(wanted)) l;
 $grant_rows$;

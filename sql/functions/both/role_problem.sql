@@ -17,8 +17,8 @@ AS $role_problem$
         (
             SELECT string_agg(format('member of %I', m.rolname), ', ' ORDER BY m.rolname)
             FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.roleid
-            WHERE a.member = r.oid AND (
-                m.rolname IN ('pyrepl_owner', 'pyrepl_reader', 'pyrepl_capture')
+            WHERE a.member = r.oid AND (m.rolname ~ '^pyrepl_(.*_)?owner$'
+                OR m.rolname IN ('pyrepl_reader', 'pyrepl_capture')
                 OR p_logs_in AND m.rolname NOT LIKE 'pyrepl\_%'))), '')
     FROM pg_roles r WHERE r.rolname = p_role;
 $role_problem$;

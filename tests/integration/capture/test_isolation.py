@@ -434,10 +434,10 @@ def test_the_course_waits_for_the_log_whatever_its_default(platform: Platform) -
             sql.Identifier(course.name)
         )
     )
-    course.execute(
+    course.about_owner(
         """
         CREATE TABLE seen AS SELECT '' AS commits, '' AS level;
-        GRANT ALL ON seen TO pyrepl_owner;
+        GRANT ALL ON seen TO OWNER;
         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $note$
         BEGIN
             UPDATE public.seen SET commits = current_setting('synchronous_commit'),

@@ -250,7 +250,7 @@ def test_a_local_account_with_a_members_name(platform: Platform, adopt: bool) ->
 def test_a_right_revoked_is_the_databases_fault(platform: Platform) -> None:
     course = platform.course(TOY, askbot=True)
     n = number(platform, course)
-    course.execute("REVOKE INSERT ON auth_user FROM pyrepl_owner")
+    course.about_owner("REVOKE INSERT ON auth_user FROM OWNER")
     platform.member(1, TOY)
     batches.route(platform.connection)
     for _ in range(10):

@@ -288,7 +288,7 @@ def test_a_half_done_switch_leaves_no_role_behind(immediate: Platform) -> None:
     course = immediate.course(TOY)
     course.execute("ALTER TABLE pyrepl.binding RENAME TO elsewhere")
     course.execute("CREATE VIEW pyrepl.binding AS SELECT * FROM pyrepl.elsewhere")
-    course.execute("REVOKE ALL ON pyrepl.elsewhere FROM pyrepl_owner")
+    course.about_owner("REVOKE ALL ON pyrepl.elsewhere FROM OWNER")
     with pytest.raises(Exception, match="trial push"):
         mode.set_delivery(
             immediate.connection, Config(), course.name, "immediate", course.dsn

@@ -25,7 +25,7 @@ from tests.cli.run import Cli
 from tests.conftest import NewCluster, NewCourse
 from tests.real.replay import working
 from tests.support.logins import as_login, logged_in, new_login
-from tests.support.platform import Connection, Course, Platform
+from tests.support.platform import FOR_GOOD, Connection, Course, Platform
 from tests.support.polling import until
 
 THREE = ("auth_user", "auth_userprofile", "student_courseenrollment")
@@ -36,11 +36,12 @@ WORKER = BOTH | {
     *("has_unrouted", "poll", "route", "route_batch", "due"),
     *("deliver", "delivery_failed"),
     *("serve", "serving", "tick", "commit_pinned", "from_course"),
+    *("note_progress", "note_verification"),
 }
 MONITOR = BOTH | {
     *("status", "clocks", "members", "unrouted", "last_queued", "waiting"),
     *("structure", "course_structure", "agreements", "contract_columns"),
-    *("note_verification", "verifications"),
+    *("lock_holders", "verifications"),
     *(
         "extent",
         "digest_here",
@@ -49,7 +50,7 @@ MONITOR = BOTH | {
         "pending_users",
         "sums_here",
     ),
-    *("progress", "note_progress", "dead_letters"),
+    *("progress", "dead_letters"),
     *("find_users", "explain_user", "undeliverable"),
 }
 
@@ -271,7 +272,7 @@ def test_the_link_role_sees_digests_and_no_table(
         "SELECT pyrepl.erase('{1}')",
         "CREATE TABLE pyrepl.mine ()",
         "CREATE TABLE public.mine ()",
-        "SET ROLE pyrepl_owner",
+        FOR_GOOD,
     ):
         with pytest.raises(InsufficientPrivilege):
             link.execute(statement)

@@ -14,7 +14,7 @@ from pyreplctl.verify import digests, repair_data
 from pyreplctl.verify.data import Difference
 from tests.conftest import NewCourse, NewPortal
 from tests.support.column_types import COURSE_SETTINGS, PORTAL_SETTINGS, TYPES, prepare
-from tests.support.platform import Course, Platform
+from tests.support.platform import AS_OWNER, Course, Platform
 
 HERE, THERE = "edX/here/2012", "edX/there/2012"
 USER = "public.auth_user"
@@ -56,7 +56,7 @@ Planter = Callable[[Course, random.Random, int], list[Difference]]
 
 def tampered(course: Course, statement: str) -> None:
     with course.connection.transaction():
-        course.execute("SET LOCAL ROLE pyrepl_owner")
+        course.execute(AS_OWNER)
         course.connection.execute(statement.encode())
 
 

@@ -14,7 +14,7 @@ from pyreplctl.verify import repair_structure, structure
 from pyreplctl.verify.findings import Finding
 from tests.conftest import NewCluster, NewCourse
 from tests.support.logins import as_login, new_login
-from tests.support.platform import Course, Platform
+from tests.support.platform import Course, Platform, owner_of
 from tests.support.tables import file_of, migrated
 
 TOY = "edX/toy/2012_Fall"
@@ -275,7 +275,7 @@ MENDED: dict[str, Damage] = {
     ),
     "a right on the course's table taken away": Damage(
         "course",
-        "REVOKE UPDATE ON auth_userprofile FROM pyrepl_owner",
+        "REVOKE UPDATE ON auth_userprofile FROM {owner}",
         {"grant public.auth_userprofile": "missing"},
     ),
     "a registry that all may write": Damage(
@@ -300,8 +300,8 @@ MENDED: dict[str, Damage] = {
     ),
     "an owner that passes policies": Damage(
         "course",
-        "ALTER ROLE pyrepl_owner BYPASSRLS CREATEROLE",
-        {"role pyrepl_owner": "edited"},
+        "ALTER ROLE {owner} BYPASSRLS CREATEROLE",
+        {"role {owner}": "edited"},
     ),
     "a contract that another program agreed on": Damage(
         "course",
@@ -440,10 +440,15 @@ LEFT: dict[str, tuple[Damage, str]] = {
 def do(platform: Platform, course: Course, damage: Damage) -> dict[str, str]:
     """Do it, and return what is to be found."""
     (number,) = platform.rows("SELECT id FROM pyrepl.databases()")[0]
-    statement = damage.statement.replace("{number}", str(number)).encode()
+    owner = owner_of(course.connection)
+
+    def named(text: str) -> str:
+        return text.replace("{number}", str(number)).replace("{owner}", owner)
+
+    statement = named(damage.statement).encode()
     side = platform.connection if damage.where == "portal" else course.connection
     side.execute(statement)
-    return {k.replace("{number}", str(number)): v for k, v in damage.found.items()}
+    return {named(k): v for k, v in damage.found.items()}
 
 
 def test_what_was_just_installed_is_current(platform: Platform, course: Course) -> None:
@@ -504,13 +509,16 @@ def test_a_database_that_is_down_is_never_well(
     assert found.error
 
 
-def test_another_host_is_nobodys_mistake(platform: Platform, course: Course) -> None:
+def test_a_tuned_time_out_is_nobodys_mistake_and_another_host_is_told(
+    platform: Platform, course: Course
+) -> None:
     (number,) = platform.rows("SELECT id FROM pyrepl.databases()")[0]
-    statement = f"ALTER SERVER pyrepl_{number} OPTIONS (SET host 'localhost')"
-    platform.execute(statement)
     statement = f"ALTER SERVER pyrepl_{number} OPTIONS (SET connect_timeout '9')"
     platform.execute(statement)
     assert wrong(platform) == {}
+    statement = f"ALTER SERVER pyrepl_{number} OPTIONS (SET host 'localhost')"
+    platform.execute(statement)
+    assert wrong(platform) == {f"server pyrepl_{number}": "edited"}
 
 
 def test_a_configuration_that_is_not_installed_is_told_of(

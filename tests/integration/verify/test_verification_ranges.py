@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, LiteralString
 
 import pytest
 from psycopg.errors import LockNotAvailable, QueryCanceled
@@ -11,7 +12,8 @@ from pyreplctl.core.locks import LOCK_CLASS
 from pyreplctl.verify import data, digests
 from pyreplctl.verify.data import Result
 from pyreplctl.verify.digests import Range, SessionPair
-from tests.support.platform import Course, Platform
+from tests.support.platform import Connection, Course, Platform
+from tests.support.polling import until
 
 TOY = "edX/toy/2012_Fall"
 STALE = "UPDATE auth_user SET email = 'x' WHERE id = ANY (%s)"
@@ -233,11 +235,28 @@ def test_ranges_are_as_wide_as_the_target_time_allows(
 def test_while_suspects_are_looked_at_nobody_delivers(
     platform: Platform, course: Course
 ) -> None:
+    """And no longer: not until the transaction of whoever looks has ended."""
     looking = platform.session()
-    looking.execute("SELECT * FROM pyrepl.recheck_users(1, '{1}', 7)")
+    take: LiteralString = "SELECT pg_advisory_lock(%s, 1)"
     platform.execute("SET lock_timeout = '1ms'")
-    with pytest.raises(LockNotAvailable):
-        platform.execute("SELECT pg_advisory_lock(%s, 1)", LOCK_CLASS)
+    course.execute("BEGIN; LOCK TABLE auth_user")  # here the look waits
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        query: LiteralString = "SELECT * FROM pyrepl.recheck_users(1, '{1}', 7)"
+        asked = pool.submit(looking.execute, query)
+        until(lambda: holds_lock(platform, looking))
+        with pytest.raises(LockNotAvailable):
+            platform.execute(take, LOCK_CLASS)
+        course.execute("COMMIT")
+        asked.result()
+    assert not holds_lock(platform, looking)
+    platform.execute(take, LOCK_CLASS)
+
+
+def holds_lock(platform: Platform, looking: Connection) -> bool:
+    query: LiteralString = (
+        "SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = %s"
+    )
+    return bool(platform.rows(query, looking.info.backend_pid))
 
 
 def test_looks_do_not_wait_for_one_another(platform: Platform, course: Course) -> None:

@@ -40,7 +40,7 @@ BEGIN
         WHERE NOT has_table_privilege(format('%I.%I',
             split_part(t.table_name, '.', 1), split_part(t.table_name, '.', 2)), r.wanted);
         IF v_problem IS NOT NULL THEN
-            RAISE 'pyrepl_owner lacks rights at the course: %', v_problem
+            RAISE '% lacks rights at the course: %', current_user, v_problem
                 USING ERRCODE = 'PR015', HINT = 'Run "pyreplctl course refresh".';
         END IF;
     END IF;

@@ -6,8 +6,8 @@ SET search_path = pg_catalog, pg_temp
 AS $reject_or_warn$
 DECLARE
     v_guard text;
-    v_hint CONSTANT text := 'Change it on the portal. To repair the course by hand, a '
-        'superuser says SET ROLE pyrepl_owner first.';
+    v_hint CONSTANT text := format('Change it on the portal. To repair the course by '
+        'hand, a superuser says SET ROLE %I first.', current_user);
 BEGIN
     SELECT b.guard INTO v_guard FROM pyrepl.binding b;
     IF v_guard = 'warn' THEN

@@ -1,7 +1,7 @@
 -- What this course database can tell of its own structure: objects, tables, roles and
 -- rights, what it is bound to, and the agreed columns. Read by verification at the portal,
 -- which knows what should be here.
--- Slots: link_role, user_table_name
+-- Slots: link_role, owner, user_table_name
 CREATE OR REPLACE FUNCTION pyrepl.structure_rows()
 RETURNS TABLE (kind text, name text, state text, source text, held text, problem text)
 LANGUAGE sql
@@ -17,7 +17,7 @@ AS $structure_rows$
     SELECT 'role', w.name, CASE WHEN p.problem IS NULL THEN 'current' ELSE 'edited' END,
         NULL, NULL, p.problem
     FROM (
-        SELECT 'pyrepl_owner' AS name, false AS logs_in
+        SELECT {owner} AS name, false AS logs_in
         UNION ALL
         SELECT r.rolname, true
         FROM pyrepl.binding b
@@ -26,7 +26,7 @@ AS $structure_rows$
     UNION ALL
     SELECT * FROM pyrepl.grant_rows(
         ARRAY(SELECT DISTINCT c.table_name FROM pyrepl.contract_column c),
-        '{{SELECT,INSERT,UPDATE,DELETE}}', 'pyrepl_owner')
+        '{{SELECT,INSERT,UPDATE,DELETE}}', {owner})
     UNION ALL
     SELECT 'binding', b.name, 'current', NULL, b.held, NULL
     FROM pyrepl.binding i
@@ -38,6 +38,8 @@ AS $structure_rows$
         CASE WHEN p.problem IS NULL THEN 'current' ELSE 'outdated' END,
         NULL, NULL, p.problem
     FROM (SELECT pyrepl.contract_problem() AS problem) p
+    UNION ALL
+    SELECT 'identity', 'course', 'current', NULL, pyrepl.identity(), NULL
     UNION ALL
     SELECT 'version', 'server', 'current', NULL, current_setting('server_version_num'), NULL
     UNION ALL

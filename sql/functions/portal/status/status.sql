@@ -4,7 +4,7 @@ RETURNS TABLE (
     name text, delivery text, effective_delivery text, state text, health text,
     courses bigint, members bigint, pending bigint, oldest_pending_seconds double precision,
     retrying bigint, dead bigint, pending_columns text[], last_delivered_at timestamptz,
-    last_error text)
+    last_error text, unfinished text[])
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
@@ -31,7 +31,7 @@ AS $status$
                         AND c.column_name = n.column_name AND c.type_name = n.type_name)
             ORDER BY n.part, n.position),
         h.last_delivered_at,
-        coalesce(pyrepl.contract_problem(d.contract_id), h.message)
+        coalesce(pyrepl.contract_problem(d.contract_id), h.message), d.unfinished
     FROM pyrepl.database d
     JOIN pyrepl.health h ON h.database_id = d.id
     CROSS JOIN LATERAL (

@@ -2,13 +2,15 @@
 -- its link, and how it is delivered and guarded.
 CREATE OR REPLACE FUNCTION pyrepl.agreements()
 RETURNS TABLE (
-    id integer, name text, contract_id integer, link_role text, delivery text, guard text)
+    id integer, name text, contract_id integer, link_role text, delivery text, guard text,
+    link text, identity text)
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $agreements$
-    SELECT d.id, d.name, d.contract_id, d.link_role, d.delivery, d.guard
+    SELECT d.id, d.name, d.contract_id, d.link_role, d.delivery, d.guard, d.link,
+        d.identity
     FROM pyrepl.database d ORDER BY d.id;
 $agreements$;
 

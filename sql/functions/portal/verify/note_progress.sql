@@ -1,6 +1,7 @@
 -- Note how far a verification has come, so that it can go on after an interruption:
 -- p_position is the first id that was not looked at, NULL at the end. p_suspects are users
--- who were found to differ. Writes: verifying.
+-- who were found to differ. For members of pyrepl_worker: a wrong word of this would
+-- keep a later verification from looking. Writes: verifying.
 CREATE OR REPLACE FUNCTION pyrepl.note_progress(
     p_database integer, p_position bigint, p_members bigint, p_former bigint,
     p_suspects bigint[])
@@ -24,4 +25,4 @@ COMMENT ON FUNCTION pyrepl.note_progress(integer, bigint, bigint, bigint, bigint
 REVOKE ALL ON FUNCTION pyrepl.note_progress(integer, bigint, bigint, bigint, bigint[])
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pyrepl.note_progress(integer, bigint, bigint, bigint, bigint[])
-    TO pyrepl_monitor;
+    TO pyrepl_worker;

@@ -1,5 +1,6 @@
 -- Keep what a run of verify has found: a JSON array with an object for each database.
--- Whoever may verify may do this, so what is kept is bounded: the last 20,000 rows.
+-- The history is the word of whoever is named in it ("by"): a member of pyrepl_worker,
+-- or of the owner; who may only look keeps nothing. Bounded: the last 20,000 rows.
 -- Writes: verification.
 CREATE OR REPLACE FUNCTION pyrepl.note_verification(p_found jsonb)
 RETURNS void
@@ -23,4 +24,4 @@ $note_verification$;
 COMMENT ON FUNCTION pyrepl.note_verification(jsonb) IS
     'keeps what a run of verify has found';
 REVOKE ALL ON FUNCTION pyrepl.note_verification(jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pyrepl.note_verification(jsonb) TO pyrepl_monitor;
+GRANT EXECUTE ON FUNCTION pyrepl.note_verification(jsonb) TO pyrepl_worker;

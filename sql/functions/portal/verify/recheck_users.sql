@@ -2,7 +2,8 @@
 -- arrives meanwhile, one statement reads the portal's rows together with what waits, the
 -- next the course's, both as a hash a column. Returns what differs: the user, the kind,
 -- which part, which columns, and whether a dossier waits (pending, not drift).
--- Locks: the database's advisory lock (shared if it is queued), as long as it takes.
+-- Locks: the database's advisory lock (shared if it is queued), until it has looked; who
+-- only looks must not keep deliveries waiting by leaving a transaction open.
 CREATE OR REPLACE FUNCTION pyrepl.recheck_users(
     p_database integer, p_users bigint[], p_seed bigint)
 RETURNS TABLE (user_id bigint, kind text, part text, columns text[], pending boolean)
@@ -17,27 +18,21 @@ DECLARE
     v_there json;
     v_pending bigint[];
 BEGIN
-    -- Looks share the lock. Immediate pushes do, too, so with these it is taken whole; the
-    -- mode is read again under the lock, without which it cannot change.
-    IF EXISTS (SELECT FROM pyrepl.database d
-        WHERE d.id = p_database AND d.delivery = 'queued')
-    THEN
-        PERFORM pg_advisory_xact_lock_shared(1887007344, p_database);
-    END IF;
-    IF EXISTS (SELECT FROM pyrepl.database d
-        WHERE d.id = p_database AND d.delivery = 'immediate')
-    THEN
-        PERFORM pg_advisory_xact_lock(1887007344, p_database);
-    END IF;
-    EXECUTE format($here$
-        SELECT (SELECT json_agg(t) FROM pyrepl.truth_rows_%1$s($1, $2) t),
-            ARRAY(SELECT p.user_id FROM pyrepl.pending_users(%1$s, $1) p)
-        $here$, p_database) INTO v_here, v_pending USING p_users, p_seed;
-    v_pending := v_pending || pyrepl.phantoms(p_database);
-    EXECUTE format(
-        'UPDATE pyrepl.digest_%s d SET users = $1, seed = $2 '
-        'RETURNING left(d.rows, 100000000)::json',
-        p_database) INTO v_there USING p_users, p_seed;
+    BEGIN
+        PERFORM pyrepl.lock_look(p_database);
+        EXECUTE format($here$
+            SELECT (SELECT json_agg(t) FROM pyrepl.truth_rows_%1$s($1, $2) t),
+                ARRAY(SELECT p.user_id FROM pyrepl.pending_users(%1$s, $1) p)
+            $here$, p_database) INTO v_here, v_pending USING p_users, p_seed;
+        v_pending := v_pending || pyrepl.phantoms(p_database);
+        EXECUTE format(
+            'UPDATE pyrepl.digest_%s d SET users = $1, seed = $2 '
+            'RETURNING left(d.rows, 100000000)::json',
+            p_database) INTO v_there USING p_users, p_seed;
+        RAISE 'seen' USING ERRCODE = 'PR000';
+    EXCEPTION WHEN SQLSTATE 'PR000' THEN
+        NULL;  -- The lock goes with the block: not with the caller's transaction.
+    END;
 
     RETURN QUERY
     WITH here AS MATERIALIZED (

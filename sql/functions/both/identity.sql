@@ -1,5 +1,5 @@
--- Who this portal is: system identifier and database, as the course databases know it.
--- A restored or promoted copy elsewhere has another identity, or breaks the chain.
+-- Which database this is: system identifier and oid, as portal and course database know
+-- each other. A copy elsewhere has another identity, or breaks the chain.
 -- IMMUTABLE: no session sees it change, so plans keep it. It is read from a file.
 CREATE OR REPLACE FUNCTION pyrepl.identity()
 RETURNS text
@@ -16,5 +16,5 @@ END
 $identity$;
 
 COMMENT ON FUNCTION pyrepl.identity() IS
-    'system identifier/database oid of this portal';
+    'system identifier/database oid of this database';
 REVOKE ALL ON FUNCTION pyrepl.identity() FROM PUBLIC;

@@ -1,5 +1,5 @@
 -- When a course database last had users sent again.
--- depends: 0005-health
+-- depends: 0007-unfinished
 
 ALTER TABLE pyrepl.health ADD again_at timestamptz;
 COMMENT ON COLUMN pyrepl.health.again_at IS

@@ -1,0 +1,2 @@
+ALTER TABLE pyrepl.settings DROP forgotten;
+ALTER TABLE pyrepl.database DROP identity, DROP portal;

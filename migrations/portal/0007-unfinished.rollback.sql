@@ -1,0 +1,1 @@
+ALTER TABLE pyrepl.database DROP unfinished;
