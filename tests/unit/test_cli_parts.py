@@ -24,7 +24,7 @@ def test_seconds(text: str, length: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "s", "-1s", "1 day", "1e3", "inf", "2s 3s"])
 def test_what_is_no_length_of_time(text: str) -> None:
-    with pytest.raises(UsageError, match="no length of time") as raised:
+    with pytest.raises(UsageError, match="not a length of time") as raised:
         seconds(text)
     assert raised.value.hint
 
