@@ -76,7 +76,9 @@ class _Commands(click.Group):
 )
 @click.option("--json", is_flag=True, help="Print one JSON document on stdout.")
 @click.option("--quiet", is_flag=True, help="Print only data and errors.")
-@click.option("--verbose", is_flag=True, help="Log more of what is done.")
+@click.option(
+    "--verbose", is_flag=True, help="Log also connections, objects and batches."
+)
 @click.option(
     "--no-color",
     is_flag=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pyreplctl.core import session
 from pyreplctl.core.errors import ConnectionFailed, DatabaseError, UsageError
 from pyreplctl.core.texts import MESSAGE, clean
 
+log = logging.getLogger("pyreplctl")  # what --verbose shows
 T = TypeVar("T")
 Connection = psycopg.Connection[TupleRow]
 
@@ -132,6 +134,13 @@ def connect(
             "from the connection string, PGPASSWORD, PGPASSFILE or a service file."
             + (f" {hint}" if hint else ""),
         ) from error
+    log.debug(
+        "connected to %s (%s): PostgreSQL %s, backend %s",
+        what,
+        without_secrets(dsn),
+        connection.info.server_version,
+        connection.info.backend_pid,
+    )
     with connection, driver_errors(what):
         yield connection
 

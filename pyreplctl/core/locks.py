@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from psycopg import errors as pg
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.errors import DatabaseError
 from pyreplctl.core.names import quoted_table
+
+log = logging.getLogger("pyreplctl.locks")
 
 # 'pyrp': the first key of all our advisory locks, also written in sql/functions/portal.
 LOCK_CLASS = 1887007344
@@ -79,6 +82,7 @@ def under_lock_timeout(
                 act()
         except pg.LockNotAvailable:
             blockers = _holders(connection, table) or blockers
+            log.debug("%s is locked by %s: attempt %s", table, blockers, attempt + 1)
             time.sleep(min(0.1 * 2**attempt, 2.0))
         else:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from psycopg import errors as pg
 from pyreplctl.core.db import Connection, fetch, value, what_it_says
 from pyreplctl.core.errors import DatabaseError
 from pyreplctl.core.locks import ROUTER_LOCK, Queueing
+
+log = logging.getLogger("pyreplctl.batches")
 
 WORKED = ("delivered", "probed", "isolating")
 
@@ -63,6 +66,7 @@ def deliver(connection: Connection, number: int) -> Outcome:
             "SELECT outcome, users FROM pyrepl.deliver(%s)", (number,)
         ).fetchone()
         assert row is not None
+        log.debug("database %s: %s, users: %s", number, *row)
         return Outcome(*row)
     except psycopg.Error as error:
         if connection.broken:

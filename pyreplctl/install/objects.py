@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -25,6 +26,8 @@ from pyreplctl.schema.objects import (
 )
 from pyreplctl.schema.portal_objects import OF_EACH_DATABASE, wanted_objects
 from pyreplctl.schema.roles import OWNER
+
+log = logging.getLogger("pyreplctl.objects")
 
 
 def create(connection: Connection, item: Object) -> None:
@@ -140,6 +143,8 @@ def apply(connection: Connection, items: Iterable[Object]) -> list[ObjectChange]
         action = {"current": "unchanged", "missing": "created"}.get(found, "replaced")
         detail = found if action == "replaced" else ""
         changes.append(ObjectChange(str(item), action, detail))
+        if action != "unchanged":
+            log.debug("%s: %s %s", item, action, detail)
     if made:
         _record(connection, made)
     return changes

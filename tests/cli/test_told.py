@@ -193,3 +193,14 @@ def test_status_shows_that_immediate_delivery_has_fallen_back(
     assert "immediate " in cli(*cli_at).out
     cli("course", "pause", "forum", "--portal", immediate.dsn)
     assert "immediate, now queued" in cli(*cli_at).out
+
+
+def test_verbose_logs_what_is_done(cli: Cli, platform: Platform, forum: Course) -> None:
+    platform.execute("UPDATE auth_user SET email = 'new' WHERE id = 1")
+    quiet = cli("deliver", "--until-empty")
+    assert "connected to" not in quiet.err
+    platform.execute("UPDATE auth_user SET email = 'newer' WHERE id = 1")
+    told = cli("deliver", "--until-empty", "--verbose").err
+    assert "connected to the portal (" in told
+    assert "database 1: delivered, users: 1" in told
+    assert "password" not in told
