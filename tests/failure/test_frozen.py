@@ -80,7 +80,7 @@ def test_control_they_cannot_where_a_push_keeps_the_locks_of_what_it_has_read(
     scene: Scene,
 ) -> None:
     for (definition,) in scene.platform.rows(
-        "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname ~ '^push_[0-9]'"
+        "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname ~ '^dossiers_[0-9]'"
     ):
         assert LETS_GO in definition
         scene.platform.connection.execute(definition.replace(LETS_GO, "NULL"))

@@ -14,6 +14,7 @@ from pyreplctl.core.config import Config
 from pyreplctl.core.db import without_secrets
 from pyreplctl.core.errors import UsageError
 from pyreplctl.courses import links
+from pyreplctl.install import roles
 from pyreplctl.install.portal import install
 from pyreplctl.sandbox.embedded import Cluster
 from pyreplctl.schema.sql_files import texts
@@ -175,7 +176,7 @@ def test_statistics_of_statements_hold_no_password(recorded: Platform) -> None:
 def test_they_would_if_nobody_switched_them_off(
     recorded: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(links, "_track", lambda *_: False)
+    monkeypatch.setattr(roles, "_track", lambda *_: False)
     recorded.course("c")
     assert passwords(recorded)[0] in statements(recorded)
 
