@@ -14,7 +14,7 @@ from pyreplctl.schema.sql_files import Slots, statements, texts
 
 # What a database may set for all its sessions, and would change what a push means: see
 # core/session.py. postgres_fdw itself sets search_path and the formats of dates.
-_PINNED = (
+PINNED = (
     " -c row_security=off -c default_transaction_read_only=off"
     " -c default_transaction_deferrable=off -c exit_on_error=off"
     " -c standard_conforming_strings=on -c array_nulls=on"
@@ -32,7 +32,7 @@ _DEFAULTS = {
     "fetch_size": "10000",
     "options": "-c statement_timeout=60s -c lock_timeout=1s"
     " -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on -c jit=off"
-    + _PINNED,
+    + PINNED,
 }
 # A writer waits for these.
 _HURRIED = {
@@ -40,7 +40,7 @@ _HURRIED = {
     "tcp_user_timeout": "5000",
     "options": "-c statement_timeout=5s -c lock_timeout=500ms"
     " -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on -c jit=off"
-    + _PINNED,
+    + PINNED,
 }
 
 

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pyreplctl.core.errors import NotSuitable
 from pyreplctl.courses import move, register
 from pyreplctl.courses.request import Request
-from pyreplctl.schema.link import other_settings
+from pyreplctl.schema.link import PINNED, other_settings
 from pyreplctl.verify import structure
 from tests.cli.run import Cli
 from tests.conftest import NewCourse
@@ -30,10 +30,10 @@ ALTERED: dict[str, LiteralString] = {
     "an option added": "ADD sslcert '/tmp/mine'",
     "a setting added": "SET options '-c statement_timeout=60s -c lock_timeout=1s"
     " -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on -c jit=off"
-    " -c row_security=off -c search_path=public'",
+    f"{PINNED} -c search_path=public'",
     "a setting in other words": "SET options '-c statement_timeout=60s -c"
     " lock_timeout=1s -c idle_in_transaction_session_timeout=60s"
-    " -c synchronous_commit=on -c jit=off -c row_security=off --search_path=public'",
+    f" -c synchronous_commit=on -c jit=off{PINNED} --search_path=public'",
 }
 TUNED: tuple[LiteralString, ...] = (
     "SET connect_timeout '9'",
@@ -41,7 +41,7 @@ TUNED: tuple[LiteralString, ...] = (
     (
         "SET options '-c statement_timeout=90s -c lock_timeout=2s"
         " -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on"
-        " -c jit=off -c row_security=off'"
+        f" -c jit=off{PINNED}'"
     ),
 )
 

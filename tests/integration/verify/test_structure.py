@@ -324,7 +324,7 @@ LEFT: dict[str, tuple[Damage, str]] = {
             "CREATE FUNCTION pyrepl.mine() RETURNS void LANGUAGE sql AS ''",
             {"function mine": "orphan"},
         ),
-        "DROP ROUTINE pyrepl.mine",
+        'DROP ROUTINE pyrepl."mine"',
     ),
     "a trigger of nobody": (
         Damage(
@@ -333,11 +333,11 @@ LEFT: dict[str, tuple[Damage, str]] = {
             " EXECUTE FUNCTION pyrepl.capture_user()",
             {"triggers public.other": "orphan"},
         ),
-        "DROP TRIGGER pyrepl_mine ON public.other",
+        'DROP TRIGGER "pyrepl_mine" ON "public"."other"',
     ),
     "a table of nobody": (
         Damage("course", "CREATE TABLE pyrepl.mine ()", {"table mine": "orphan"}),
-        "DROP TABLE pyrepl.mine",
+        'DROP TABLE pyrepl."mine"',
     ),
     "a server of nobody": (
         Damage(
@@ -345,7 +345,7 @@ LEFT: dict[str, tuple[Damage, str]] = {
             "CREATE SERVER pyrepl_old FOREIGN DATA WRAPPER postgres_fdw",
             {"server pyrepl_old": "orphan"},
         ),
-        "DROP SERVER pyrepl_old",
+        'DROP SERVER "pyrepl_old"',
     ),
     "a column more": (
         Damage(
