@@ -22,6 +22,7 @@ from pyreplctl.courses.binding import Binding
 from pyreplctl.courses.identity import Checked
 from pyreplctl.courses.preflight import check_course
 from pyreplctl.courses.rebind import bind_again, queue_copies
+from pyreplctl.courses.rights import check_deployer
 from pyreplctl.install import installed, objects, preflight, roles
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.objects import ObjectChange
@@ -49,6 +50,7 @@ def refresh(
     """
     preflight.check_server(connection, "the portal")
     installed.require_installed(connection)
+    check_deployer(connection)
     contract = installed.installed_contract(connection, config)
     number = databases.numbers(connection, [name])[name]
     with (

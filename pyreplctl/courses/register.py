@@ -28,7 +28,7 @@ from pyreplctl.courses.preflight import (
 )
 from pyreplctl.courses.registered import Registered
 from pyreplctl.courses.request import Request
-from pyreplctl.courses.rights import check_rights
+from pyreplctl.courses.rights import check_deployer, check_rights
 from pyreplctl.courses.trial import AccountsInTheWay, accounts_in_the_way
 from pyreplctl.courses.unfinished import half_removed
 from pyreplctl.install import installed, preflight, strangers
@@ -47,6 +47,7 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
     keys = _checked_keys(request.keys)
     preflight.check_server(connection, "the portal")
     installed.require_installed(connection)
+    check_deployer(connection)
     contract = installed.installed_contract(connection, config)
     delivery = request.delivery or config.delivery.mode
     if delivery == "immediate":

@@ -1,4 +1,4 @@
-"""Who may make, and take on, the owner of what is installed at a course."""
+"""Who may make, and take on, the owners of what is installed on both sides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,28 @@ from psycopg import sql
 from pyreplctl.core.db import Connection, fetch
 from pyreplctl.core.errors import NotSuitable
 from pyreplctl.install import roles
-from pyreplctl.schema.roles import OWNER
+from pyreplctl.schema.roles import OWNER, OWNERS
+
+
+def check_deployer(portal: Connection) -> None:
+    """Refuse whoever may not make functions that run as our roles on the portal."""
+    rows = fetch(
+        portal,
+        "SELECT o.name, current_user::text AS me FROM unnest(%s::text[]) o(name)"
+        " CROSS JOIN LATERAL (SELECT to_regrole(o.name)::oid AS role) r"
+        " WHERE NOT coalesce(pg_has_role(r.role, 'USAGE')"
+        " AND pg_has_role(r.role, %s), false)",
+        list(OWNERS),
+        "SET" if portal.info.server_version >= 160000 else "MEMBER",
+    )
+    if rows:
+        lacking = ", ".join(row["name"] for row in rows)
+        name = sql.Identifier(rows[0]["me"]).as_string()
+        raise NotSuitable(
+            f"role {rows[0]['me']} may not register or refresh: on the portal it lacks"
+            f" membership in {lacking}",
+            hint=f"As a superuser of the portal, run\n  GRANT {lacking} TO {name};",
+        )
 
 
 def check_rights(course: Connection) -> None:

@@ -169,7 +169,7 @@ def test_install_says_what_a_role_lacks(
                 "role deployer may not install",
                 "membership in pyrepl_owner",
                 "ownership of public.auth_userprofile",
-                "GRANT pyrepl_owner TO deployer",
+                "GRANT pyrepl_owner, pyrepl_reader, pyrepl_capture TO deployer",
             )
     finally:
         platform.execute("DROP ROLE deployer")

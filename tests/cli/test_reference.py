@@ -151,7 +151,10 @@ def by_command(cli: Cli, platform: Platform, forum: str) -> dict[str, Any]:
     platform.execute("UPDATE auth_user SET email = 'new' WHERE id = 1")
     platform.execute("INSERT INTO pyrepl.clock VALUES ('worker', 'w', now())")
     run("wait", "--timeout", "10ms")
-    for command in ("status", "course list", "dead list"):
+    with platform.session(autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(1887007344, 0)")
+        run("status")
+    for command in ("course list", "dead list"):
         run(command)
     run("course show", "forum")
     run("explain", "1")
@@ -169,5 +172,7 @@ def by_command(cli: Cli, platform: Platform, forum: str) -> dict[str, Any]:
     run("course refresh", "forum", "--rebind")
     run("course rotate-password", "forum")
     run("course unregister", "forum")
+    cli("course", "register", TOY, "--dsn", forum, "--adopt")
+    run("forget", "--yes", "--clone")
     run("uninstall", "--yes")
     return dict(sorted(found.items()))

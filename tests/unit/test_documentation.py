@@ -17,6 +17,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 _CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_TEST = re.compile(r"\btests/([\w/]+\.py)(?:::(\w+))?")
 
 
 def links(page: Path) -> Iterator[tuple[Path, str]]:
@@ -79,6 +80,42 @@ def test_an_unknown_option_would_be_noticed() -> None:
     assert unknown(["course", "set", "forum", "--guard", "warn"]) is None
     assert unknown(["course", "set", "forum", "--color", "red"]) == "--color"
     assert unknown(["course", "paint", "forum"]) == "paint"
+
+
+def named_tests(text: str) -> Iterator[tuple[Path, str]]:
+    """Return the tests that a text names: a file, and a function or nothing."""
+    for file, name in _TEST.findall(text):
+        yield ROOT / "tests" / file, name
+
+
+def is_there(file: Path, name: str) -> bool:
+    """Whether there is such a file of tests, with a test of that name."""
+    return file.is_file() and (
+        not name or f"\ndef {name}(" in file.read_text(encoding="utf-8")
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tests_that_are_named_are_there(page: Path) -> None:
+    for file, name in named_tests(page.read_text(encoding="utf-8")):
+        assert is_there(file, name), f"no {file.relative_to(ROOT)}::{name}"
+
+
+def test_a_test_that_is_not_there_would_be_noticed() -> None:
+    here = "tests/unit/test_documentation.py"
+    mine = test_a_test_that_is_not_there_would_be_noticed.__name__
+    said = f"`{here}`, {here}::{mine} and `{here}::test_of_nothing`, `tests/no.py`"
+    found = [is_there(file, name) for file, name in named_tests(said)]
+    assert found == [True, True, False, False]
+
+
+def test_the_threat_model_names_a_test_for_each_row() -> None:
+    page = (ROOT / "docs/explanation/security.md").read_text(encoding="utf-8")
+    model = page.partition("\n## Who may get what\n")[2].partition("\n## ")[0]
+    rows = [line for line in model.splitlines() if line.startswith("| ")]
+    assert len(rows) > 30
+    for row in rows:
+        assert row.startswith(("| can", "| ---")) or [*named_tests(row)], row
 
 
 def test_every_page_is_linked_from_the_index() -> None:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from pyreplctl.core.config import Config
+from pyreplctl.core.errors import NotSuitable
 from pyreplctl.courses import (
     delivery_mode,
     guard,
@@ -21,6 +22,7 @@ from pyreplctl.courses import (
 )
 from pyreplctl.courses.request import Request
 from pyreplctl.delivery import batches
+from pyreplctl.schema.roles import OWNERS
 from tests.conftest import NewCluster, NewCourse
 from tests.support.logins import as_login, new_login
 from tests.support.platform import Connection, Platform
@@ -30,7 +32,8 @@ TABLES = ("auth_user", "auth_userprofile", "student_courseenrollment")
 # Whatever of ours belongs to somebody else.
 OTHERS: LiteralString = """
     SELECT proname::text FROM pg_proc p WHERE pronamespace = 'pyrepl'::regnamespace
-        AND proowner <> 'pyrepl_owner'::regrole AND NOT EXISTS (
+        AND proowner NOT IN ('pyrepl_owner'::regrole, 'pyrepl_reader'::regrole,
+            'pyrepl_capture'::regrole) AND NOT EXISTS (
         SELECT FROM pg_depend d WHERE d.objid = p.oid
             AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e')
     UNION ALL
@@ -43,8 +46,8 @@ OTHERS: LiteralString = """
 
 @pytest.fixture
 def member(immediate: Platform) -> Iterator[Connection]:
-    """A connection of a member of pyrepl_owner that owns the three tables."""
-    with new_login(immediate.connection, "pyrepl_owner", "pyrepl_worker") as name:
+    """A connection of a member of our owners that owns the three tables."""
+    with new_login(immediate.connection, *OWNERS, "pyrepl_worker") as name:
         for table in TABLES:
             immediate.connection.execute(
                 f"ALTER TABLE {table} OWNER TO {name}".encode()
@@ -87,6 +90,26 @@ def test_it_registers_changes_and_unregisters(
     assert next(change.object for change in gone) == "1 copies"
     assert immediate.rows("SELECT srvname FROM pg_foreign_server") == []
     assert immediate.rows("SELECT FROM pyrepl.database") == []
+
+
+def test_memberships_that_lack_are_named_before_anything_is_changed(
+    platform: Platform, new_course: NewCourse
+) -> None:
+    dsn = new_course()
+    with (
+        new_login(platform.connection, "pyrepl_owner") as name,
+        psycopg.connect(as_login(platform.dsn, name), autocommit=True) as member,
+    ):
+        for act in (
+            lambda: register.register(member, Config(), Request(("a",), dsn)),
+            lambda: refresh.refresh(member, Config(), "forum", dsn),
+        ):
+            with pytest.raises(NotSuitable, match=f"{name} may not") as refused:
+                act()
+        assert platform.rows("SELECT FROM pyrepl.database") == []
+        grant = (refused.value.hint or "").splitlines()[-1]
+        platform.connection.execute(grant.encode())
+        assert register.register(member, Config(), Request(("a",), dsn)).created
 
 
 def test_the_owner_of_a_course_who_may_create_roles_can_prepare_it(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from psycopg import sql
 
+from pyreplctl.schema.roles import ROLES
 from tests.support.logins import new_login
 from tests.support.platform import Connection, Course, Platform
 from tests.support.privileges import TABLES, file_of, sweep
@@ -43,7 +44,7 @@ def connection(side: str, immediate: Platform, course: Course) -> Connection:
 def roles(side: str, connection: Connection, link: str) -> Iterator[dict[str, str]]:
     """All roles there are, by what they are called in the file."""
     ours = (
-        ("pyrepl_owner", "pyrepl_worker", "pyrepl_monitor")
+        tuple(ROLES)
         if side == "portal"
         else (f"{link}_owner", link, f"{link}_immediate")
     )
