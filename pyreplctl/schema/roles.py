@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from psycopg import sql
 
-OWNER = "pyrepl_owner"
+OWNER = "pyrepl_owner"  # on the portal; each course database has its own
 READER = "pyrepl_reader"
 CAPTURE = "pyrepl_capture"
 
 # The functions that register, pause, queue and give up are granted to nobody: members
 # of pyrepl_owner inherit them, so a role that may install needs no other right. A role
-# of their own would have to be created by a later install, which may not create any;
-# who wants one grants it the functions.
-OWNER = "pyrepl_owner"  # on the portal; each course database has its own
+# of their own would have to be created by a later install, which may not create any.
 ROLES = {
     OWNER: "owns everything in schema pyrepl, but what the next two run",
     READER: "runs what reads the platform's tables, and may do nothing else",
