@@ -10,6 +10,7 @@ from pyreplctl.core.errors import UsageError
 from pyreplctl.courses import identity
 from pyreplctl.courses.identity import Checked
 from pyreplctl.install.strangers import refuse_strangers
+from pyreplctl.schema.roles import OWNER, course_owner
 
 
 @contextmanager
@@ -32,7 +33,9 @@ def connect_course(
     if dsn is None:
         hint = "This admin connection was kept at registration; --dsn gives another."
     with connect(administrator(connection, number, dsn), name, hint) as course:
-        refuse_strangers(course, name)
+        # OWNER: of one that an older version has registered.
+        owners = (course_owner(identity.known(connection, number).role), OWNER)
+        refuse_strangers(course, name, owners)
         yield identity.check(
             connection, course, number, rebind=rebind, look=look, gone=gone
         )

@@ -87,6 +87,8 @@ def _link(connection: Connection, course: Checked, config: Config, number: int) 
     )[0]
     link = Link(number, immediate_role(row["link_role"]), immediate=True)
     is_new = link not in links.existing(connection, number)
+    if is_new and not _is_left(course, link.role, row["link_role"]):
+        links.refuse_role(course, link.role)
     roles.become_owner(connection)
     try:
         if is_new:
@@ -103,6 +105,15 @@ def _link(connection: Connection, course: Checked, config: Config, number: int) 
                 statement = sql.SQL("DROP ROLE IF EXISTS {}")
                 course.execute(statement.format(sql.Identifier(link.role)))
         raise
+
+
+def _is_left(course: Checked, role: str, link_role: str) -> bool:
+    """Tell whether a role is ours, of a switch that was killed half-way."""
+    query = (
+        "SELECT EXISTS (SELECT FROM pg_auth_members a"
+        " WHERE a.member = to_regrole(%s) AND a.roleid = to_regrole(%s))"
+    )
+    return bool(value(course, query, role, link_role))
 
 
 def _create_role(course: Checked, role: str, link_role: str, password: str) -> None:

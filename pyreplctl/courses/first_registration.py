@@ -33,7 +33,7 @@ from pyreplctl.schema import portal_objects
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.link import Link
 from pyreplctl.schema.objects import ObjectChange
-from pyreplctl.schema.roles import course_owner
+from pyreplctl.schema.roles import course_owner, link_roles
 
 
 @dataclass
@@ -100,7 +100,8 @@ class FirstRegistration:
         agreed: list[tuple[Any, ...]],
     ) -> list[ObjectChange]:
         with driver_errors("the course database"), self.course.transaction():
-            links.refuse_role(self.course, role)
+            for ours in (*link_roles(role), course_owner(role)):
+                links.refuse_role(self.course, ours)
             links.set_role_password(self.course, role, password)
             changes = prepare.prepare(
                 self.course, self.config, self.contract, agreed, role

@@ -34,12 +34,18 @@ class Known:
     identity: str | None
     administrator: str
     link: str
+    role: str
 
 
 def known(portal: Connection, number: int) -> Known:
     """Return what the portal has kept of a course database."""
-    query = "SELECT name, state, identity, administrator, link FROM pyrepl.database"
-    return Known(number, **fetch(portal, query + " WHERE id = %s", number)[0])
+    rows = fetch(
+        portal,
+        "SELECT name, state, identity, administrator, link, link_role AS role"
+        " FROM pyrepl.database WHERE id = %s",
+        number,
+    )
+    return Known(number, **rows[0])
 
 
 def identity_of(connection: Connection) -> str:

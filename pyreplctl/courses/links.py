@@ -77,12 +77,16 @@ def new_passwords(
 
 
 def refuse_role(course: Checked, role: str) -> None:
-    """Refuse to take over the role of a link that is there before its registration."""
+    """Refuse to take over a role that is there before its link, or its registration.
+
+    Whoever made it may be a member of it, or give it to others.
+    """
     if value(course, "SELECT to_regrole(%s) IS NOT NULL", role):
         raise NotSuitable(
             f"role {role} is there already on the course's server",
             hint="A physical copy of this portal has the same names for its links: the"
-            " role may be that of the original's. If nobody uses it, drop it there.",
+            " role may be that of the original's. Or somebody has made it to have its"
+            " rights. If nobody uses it, drop it there.",
         )
 
 

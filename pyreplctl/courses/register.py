@@ -33,6 +33,7 @@ from pyreplctl.courses.trial import AccountsInTheWay, accounts_in_the_way
 from pyreplctl.courses.unfinished import half_removed
 from pyreplctl.install import installed, preflight, strangers
 from pyreplctl.schema.objects import ObjectChange
+from pyreplctl.schema.roles import OWNER, course_owner
 
 MAX_KEY = 255  # characters, as the platform's enrollment table has it
 
@@ -56,7 +57,8 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
         locks.install_lock(connection),
         connect(request.dsn, "the course database") as course,
     ):
-        strangers.refuse_strangers(course, "the course database")
+        owners = _owners(connection, course)
+        strangers.refuse_strangers(course, "the course database", owners)
         refuse_the_portal(connection, course)
         check_ownership(course, contract.tables)
         check_rights(course)
@@ -82,6 +84,16 @@ def register(connection: Connection, config: Config, request: Request) -> Regist
         if delivery == "immediate":
             delivery_mode.set_both(connection, ours, config, name, delivery)
         return done
+
+
+def _owners(connection: Connection, course: Connection) -> list[str]:
+    """Return who may own schema pyrepl there: that of this database, if registered."""
+    rows = fetch(
+        connection,
+        "SELECT link_role FROM pyrepl.database WHERE identity = %s",
+        identity_of(course),
+    )
+    return [OWNER, *(course_owner(row["link_role"]) for row in rows)]
 
 
 def _checked_keys(keys: Sequence[str]) -> list[str]:

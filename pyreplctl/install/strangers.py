@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from psycopg import sql
 
 from pyreplctl.core.db import Connection, fetch
 from pyreplctl.core.errors import NotSuitable
 from pyreplctl.core.names import quoted
-from pyreplctl.schema.roles import ROLES
-from pyreplctl.schema.sql_files import texts
+from pyreplctl.schema.roles import OWNER, ROLES
+from pyreplctl.schema.sql_files import Slots, render, texts
 
 _MOST = 5
 _TOO_MUCH = {
@@ -21,13 +23,19 @@ _TOO_MUCH = {
 }
 
 
-def refuse_strangers(connection: Connection, where: str) -> None:
+def refuse_strangers(
+    connection: Connection, where: str, owners: Sequence[str] = (OWNER,)
+) -> None:
     """Raise `NotSuitable` for what others own under our names, with what ends it.
 
     To be called before any table or function of ours is: a view or a function that
-    somebody has put there would run as whoever looks.
+    somebody has put there would run as whoever looks. `owners` are ours in this very
+    database: the owner at another course has members who are nobody here.
     """
-    rows = fetch(connection, sql.SQL(texts("queries")["strangers"]).format())
+    owners = [*owners, *_without_members(connection)]
+    slots: Slots = {"owners": sql.SQL(", ").join(map(sql.Literal, owners))}
+    query = render(texts("queries")["strangers"], slots)
+    rows = fetch(connection, sql.SQL(query).format())
     if not rows:
         return
     named = [f"{r['kind']} {r['name']}, of {r['owner']}" for r in rows[:_MOST]]
@@ -39,6 +47,22 @@ def refuse_strangers(connection: Connection, where: str) -> None:
         hint="Nothing of them was used. Find out who made them, and why; then run as"
         f" their owner, or a superuser: {rows[0]['remedy']};",
     )
+
+
+def _without_members(connection: Connection) -> list[str]:
+    """Return who owns schema pyrepl, if named as an owner at a course and nobody's.
+
+    Whose it is will be told by what it holds: another course's, or one half-way.
+    """
+    rows = fetch(
+        connection,
+        "SELECT r.rolname::text AS name FROM pg_namespace n"
+        " JOIN pg_roles r ON r.oid = n.nspowner WHERE n.nspname = 'pyrepl'"
+        " AND r.rolname ~ '^pyrepl_[0-9a-f]+_[0-9]+_owner$' AND NOT EXISTS ("
+        "  SELECT FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member"
+        "  WHERE a.roleid = r.oid AND NOT m.rolsuper AND m.rolname <> session_user)",
+    )
+    return [row["name"] for row in rows]
 
 
 def refuse_made_up_roles(connection: Connection) -> None:

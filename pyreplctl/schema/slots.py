@@ -105,12 +105,12 @@ def _policy_slots(config: Config) -> Slots:
     here = sql.SQL("{} IS NOT NULL").format(sql.Identifier("u", config.tables.user.key))
     frozen: sql.Composable = sql.SQL("false")
     if policy.on_unenroll == "freeze":
-        frozen += sql.SQL(" OR {} AND m.known AND NOT m.member").format(here)
+        frozen += sql.SQL(" OR {} AND m.same AND NOT m.member").format(here)
     if policy.on_user_delete == "keep":
         frozen += sql.SQL(" OR m.known AND NOT {}").format(here)
     deletes = policy.on_unenroll == "delete"
     keeps = policy.on_user_delete == "keep"
-    stays = sql.SQL("m.member" if deletes else "m.known")
+    stays = sql.SQL("m.member" if deletes else "(m.member OR m.same)")
     return {
         "present": sql.SQL("({} AND {})").format(here, stays),
         "frozen": sql.SQL("({})").format(frozen),

@@ -1,10 +1,10 @@
--- What stands under our names and belongs neither to pyrepl_owner nor to a superuser (a
+-- What stands under our names and belongs neither to our owner here nor to a superuser (a
 -- function may belong to the role that it runs as): the schema, what is in it, triggers of
 -- others on it, servers; whose it is, and the statement that ends it. Asks the catalog
 -- only: nothing of theirs is run by looking.
+-- Slots: owners
 WITH owner AS (
-    SELECT r.oid FROM pg_roles r WHERE r.rolname ~ '^pyrepl_([0-9a-f]+_[0-9]+_)?owner$'
-        OR r.rolsuper
+    SELECT r.oid FROM pg_roles r WHERE r.rolname = ANY (ARRAY[{owners}]) OR r.rolsuper
 ), mine AS (
     SELECT n.oid, n.nspowner FROM pg_namespace n WHERE n.nspname = 'pyrepl'
 ), found AS (

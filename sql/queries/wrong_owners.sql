@@ -11,9 +11,10 @@ SELECT o.kind, o.name, format('ALTER ROUTINE %s OWNER TO %I', p.oid::regprocedur
 FROM pyrepl.object o
 JOIN pg_proc p ON p.proname = o.name::name
 WHERE o.kind = 'function' AND p.pronamespace = 'pyrepl'::regnamespace
-    -- Functions run as one of three; whose each is to be its own file says.
+    -- On the portal they run as one of three; whose each is to be its own file says.
     AND p.proowner <> ALL (ARRAY(SELECT r.oid FROM pg_roles r
-        WHERE r.rolname IN ({owner}, 'pyrepl_reader', 'pyrepl_capture')))
+        WHERE r.rolname = {owner} OR {owner} = 'pyrepl_owner'
+            AND r.rolname IN ('pyrepl_reader', 'pyrepl_capture')))
 UNION ALL
 SELECT o.kind, o.name, format('ALTER %s %s OWNER TO %I', o.kind, c.oid::regclass,
     {owner})

@@ -70,8 +70,8 @@ def placed(platform: Platform) -> list[int]:
 
 def believe(platform: Platform) -> tuple[Platform, str, str, str]:
     """Return how to have a push in which everybody is known; see `altered`."""
-    known = "e.member OR EXISTS ("
-    return platform, f"pyrepl.push_{number(platform)}", known, f"true OR {known}"
+    same = "p.generation IS NOT NULL AND"
+    return platform, f"pyrepl.dossiers_{number(platform)}", same, f"true OR {same}"
 
 
 def ask_for_everybody(platform: Platform, course: Course) -> None:

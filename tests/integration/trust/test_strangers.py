@@ -11,13 +11,13 @@ from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.errors import NotSuitable
-from pyreplctl.install import installed, preflight
+from pyreplctl.install import installed, preflight, strangers
 from pyreplctl.install.portal import install
 from pyreplctl.schema.sql_files import texts
 from tests.cli.run import Cli
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.integration.trust.attacks import Attacker, attacker
-from tests.support.platform import Platform
+from tests.support.platform import Platform, owner_of
 
 
 @contextmanager
@@ -206,3 +206,48 @@ def test_a_role_of_ours_that_somebody_made_is_refused(new_cluster: NewCluster) -
         query = "SELECT count(*) FROM pg_namespace WHERE nspname = 'pyrepl'"
         assert administrator.execute(query).fetchone() == (0,)
         install(dsn, Config())
+
+
+def owned_by_the_owner_at_another_course(owner: Attacker, role: str) -> None:
+    """Make schema pyrepl as a role whose members are nobody here."""
+    name = sql.Identifier(role)
+    owner.administrator.execute(sql.SQL("GRANT {} TO {}").format(name, owner.role))
+    database = sql.Identifier(owner.administrator.info.dbname)
+    owner.session.execute(
+        sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, name)
+    )
+    owner.session.execute(sql.SQL("SET ROLE {}").format(name))
+    binding_view(owner)
+    owner.session.execute("RESET ROLE")
+
+
+def test_the_owner_at_one_course_is_a_stranger_at_another(
+    platform: Platform, new_course: NewCourse
+) -> None:
+    his = owner_of(platform.course("a").connection)
+    dsn = new_course()
+    with database_owner(dsn) as owner:
+        owned_by_the_owner_at_another_course(owner, his)
+        with pytest.raises(NotSuitable, match=f"schema pyrepl, of {his}"):
+            platform.register(dsn, "c")
+        assert not owner.is_superuser
+        drop_what(owner, his)
+
+
+def test_control_if_names_like_his_were_ours_he_would_be_a_superuser(
+    platform: Platform, new_course: NewCourse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    his = owner_of(platform.course("a").connection)
+    monkeypatch.setattr(strangers, "_without_members", lambda _: [his])
+    dsn = new_course()
+    with database_owner(dsn) as owner:
+        owned_by_the_owner_at_another_course(owner, his)
+        with suppress(Exception):
+            platform.register(dsn, "c")
+        assert owner.is_superuser
+        drop_what(owner, his)
+
+
+def drop_what(owner: Attacker, role: str) -> None:
+    statement = sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role))
+    owner.administrator.execute(statement)

@@ -1,7 +1,8 @@
 -- Read the dossiers of these users in one statement, and so in one snapshot: what push
 -- sends. p_thaw are users that no policy freezes this time.
--- Returns parallel arrays of users, rows as the text of arrays, and known: of whom the
--- database may know more than nothing. Where a column is not there, or not of its type,
+-- Returns parallel arrays of users, rows as the text of arrays; known: of whom the
+-- database may know more than nothing, and placed: which person each is told to be, -1 for
+-- one who is not sent. Where a column is not there, or not of its type,
 -- problem is the SQLSTATE and the message of that. Made for each database.
 -- Owner: pyrepl_reader
 -- Slots: dossiers, enrollment_hosted, enrollment_row, enrollment_table,
@@ -11,7 +12,7 @@
 --   user_values
 CREATE OR REPLACE FUNCTION pyrepl.{dossiers}(
     p_users bigint[], p_thaw bigint[], OUT ids bigint[], OUT known bigint[],
-    OUT generations bigint[], OUT members boolean[], OUT frozen boolean[],
+    OUT placed bigint[], OUT generations bigint[], OUT members boolean[], OUT frozen boolean[],
     OUT users text, OUT profiles text, OUT enrollments text, OUT problem text[])
 LANGUAGE plpgsql
 STABLE
@@ -32,7 +33,8 @@ BEGIN
             SELECT i.id,
                 coalesce((SELECT max(d.generation) FROM pyrepl.departure d
                     WHERE d.user_id = i.id), 0) AS generation,
-                m.member AND u.{user_key} IS NOT NULL AS member, m.known,
+                m.member AND u.{user_key} IS NOT NULL AS member,
+                m.member OR m.same OR m.known AND u.{user_key} IS NULL AS known,
                 {present} AS present,
                 {frozen} AND i.id <> ALL (p_thaw) AS frozen,
                 CASE WHEN {present}
@@ -48,6 +50,8 @@ BEGIN
         )
         SELECT coalesce(array_agg(x.id), '{{}}') AS ids,
             coalesce(array_agg(x.id) FILTER (WHERE x.known), '{{}}') AS known,
+            coalesce(array_agg(CASE WHEN x.present THEN x.generation ELSE -1 END)
+                FILTER (WHERE x.known), '{{}}') AS placed,
             coalesce(array_agg(x.generation), '{{}}') AS generations,
             coalesce(array_agg(x.member), '{{}}') AS members,
             coalesce(array_agg(x.frozen), '{{}}') AS frozen,
@@ -62,7 +66,7 @@ BEGIN
                     WHERE o.{enrollment_user} = y.id OFFSET 0) e
                 WHERE y.present AND {enrollment_hosted} AND (true OR {enrollment_types})),
                 '{{}}') AS enrollments
-        INTO ids, known, generations, members, frozen, users, profiles, enrollments
+        INTO ids, known, placed, generations, members, frozen, users, profiles, enrollments
         FROM person x;
         -- Taken back, see refuse_tables. That also lets go of its locks: a TRUNCATE or a
         -- migration of the portal does not wait for a course that hangs.

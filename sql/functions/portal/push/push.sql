@@ -1,12 +1,13 @@
 -- Write the dossiers of these users to the inbox of one course database: one direct foreign
 -- UPDATE. They are read before, in one statement of their own, with other rights. With an
 -- epoch it leaves a receipt; p_thaw are users that no policy freezes this time. Returns of
--- whom the course holds a copy, whom to send again, whom known to it. Raises PR012.
+-- whom the course holds a copy, whom to send again, whom known to it, and as which person.
+-- Raises PR012.
 -- Slots: database, dossiers, fingerprint, inbox, push
 CREATE OR REPLACE FUNCTION pyrepl.{push}(
     p_users bigint[], p_thaw bigint[], p_prev uuid, p_tag uuid, p_epoch uuid,
     p_settled bigint[], p_adopt boolean, OUT copies bigint[], OUT again bigint[],
-    OUT known bigint[])
+    OUT known bigint[], OUT placed bigint[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -32,6 +33,7 @@ BEGIN
         enrollments = v_dossiers.enrollments
     RETURNING i.copies, i.again INTO copies, again;
     known := v_dossiers.known;
+    placed := v_dossiers.placed;
 END
 $push$;
 

@@ -2,7 +2,8 @@
 -- A push of deliver names the tag that was acknowledged last and a new one. One from a
 -- writer's transaction leaves a receipt, as it may turn out never to have happened; without
 -- p_tag it leaves the chain as it is. Part of deliver and deliver_at_commit.
--- Copies count of those alone of whom the course was told. PR016 where it names more users
+-- Copies count of those alone of whom the course was told, as the persons whom it was told
+-- of: an id that comes back is another's. PR016 where it names more users
 -- than a push can have. Writes: placement, chain, change, health. Remote: one UPDATE.
 CREATE OR REPLACE FUNCTION pyrepl.send(
     p_database pyrepl.database, p_users bigint[], p_thaw bigint[], p_tag uuid,
@@ -16,12 +17,13 @@ DECLARE
     v_copies bigint[];
     v_again bigint[];
     v_known bigint[];
+    v_placed bigint[];
 BEGIN
     SELECT c.* INTO v_last FROM pyrepl.chain c
     WHERE c.database_id = p_database.id ORDER BY c.id DESC LIMIT 1;
     EXECUTE format('SELECT p.* FROM pyrepl.push_%s%s($1, $2, $3, $4, $5, $6, $7) p',
             p_database.id, CASE WHEN p_writer THEN '_immediate' END)
-        INTO v_copies, v_again, v_known
+        INTO v_copies, v_again, v_known, v_placed
         USING p_users, p_thaw, v_last.tag, p_tag,
             CASE WHEN p_writer THEN pyrepl.current_epoch() END, p_settled, p_database.adopt;
 
@@ -47,9 +49,15 @@ BEGIN
     IF v_again <> '{}' AND p_tag IS NOT NULL THEN
         PERFORM pyrepl.send_again(p_database.id, v_again);
     END IF;
-    INSERT INTO pyrepl.placement (user_id, database_id)
-    SELECT c.id, p_database.id FROM unnest(v_copies) c(id)
-    ON CONFLICT DO NOTHING;
+    INSERT INTO pyrepl.placement AS p (user_id, database_id, generation)
+    SELECT k.id, p_database.id, k.generation
+    FROM unnest(v_known, v_placed) k(id, generation)
+    JOIN unnest(v_copies) c(id) ON c.id = k.id
+    WHERE NOT EXISTS (
+        SELECT FROM pyrepl.placement h WHERE h.user_id = k.id
+            AND h.database_id = p_database.id AND h.generation >= k.generation OFFSET 0)
+    ON CONFLICT (user_id, database_id) DO UPDATE
+    SET generation = greatest(p.generation, excluded.generation);
     IF cardinality(v_copies) < cardinality(p_users) THEN
         DELETE FROM pyrepl.placement p
         WHERE p.database_id = p_database.id AND p.user_id IN (

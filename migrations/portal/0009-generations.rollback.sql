@@ -1,0 +1,1 @@
+ALTER TABLE pyrepl.placement DROP generation;
