@@ -15,6 +15,7 @@ from psycopg import sql
 from pyreplctl.core.config import Config
 from pyreplctl.core.locks import LOCK_CLASS
 from pyreplctl.install import roles as install_roles
+from pyreplctl.install import strangers
 from pyreplctl.schema import (
     contracts,
     course_objects,
@@ -323,7 +324,7 @@ def filled_slots(
         filled[text].append(given)
         return statements(text, given)
 
-    for module in (slots, install_roles):
+    for module in (slots, install_roles, strangers):
         monkeypatch.setattr(module, "render", recording)
     for module in (course_objects, guard, link, portal_objects):
         monkeypatch.setattr(module, "statements", recording_each)
@@ -331,6 +332,7 @@ def filled_slots(
     rendered_course(platform)
     link.link_sql(Link(1, "pyrepl_0123abcd_1"), {"host": "db1"})
     install_roles.repair(platform.connection, "portal", {})
+    strangers.refuse_strangers(platform.connection, "the portal")
     with psycopg.connect(platform.new_course(), autocommit=True) as bare:
         install_roles.take_from_shared(bare, "pyrepl_0123abcd_1_owner")
     return filled
