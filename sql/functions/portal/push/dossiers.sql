@@ -13,7 +13,8 @@
 CREATE OR REPLACE FUNCTION pyrepl.{dossiers}(
     p_users bigint[], p_thaw bigint[], OUT ids bigint[], OUT known bigint[],
     OUT placed bigint[], OUT generations bigint[], OUT members boolean[],
-    OUT frozen boolean[], OUT users text, OUT profiles text, OUT enrollments text, OUT problem text[])
+    OUT frozen boolean[], OUT users text, OUT profiles text, OUT enrollments text,
+    OUT problem text[])
 LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
