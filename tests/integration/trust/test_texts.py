@@ -177,7 +177,7 @@ def test_what_our_functions_there_say_is_kept_word_for_word(platform: Platform) 
     values = {
         "PR010": ("7301/5", "7302/6"),
         "PR012": (CHANGED,),
-        "PR015": ("INSERT on public.auth_user, DELETE on \"Forum\".auth_user",),
+        "PR015": ("pyrepl_1a_2_owner", "INSERT on public.auth_user, DELETE on \"Forum\".auth_user",),
         "PR020": ("7, 8", 'auth_user_username_key'),
         "PR021": ("7", "auth_user_username_key"),
     }  # fmt: skip

@@ -38,7 +38,7 @@ DECLARE
             'the push came from portal [0-9/]+'
         WHEN 'PR012' THEN 'column N of N (is in the contract and not at the course any more'
             '|was N when the course was registered and is N now)'
-        WHEN 'PR015' THEN 'pyrepl_owner lacks rights at the course: N'
+        WHEN 'PR015' THEN 'pyrepl_[0-9a-f_]*owner lacks rights at the course: N'
         WHEN 'PR020' THEN 'local account in the way: user I of the course '
             '(is not a copy|holds a value of N that must be unique)'
         WHEN 'PR021' THEN 'the copy of user I holds a value of N that must be unique'
