@@ -8,10 +8,10 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from pyreplctl.core import locks
+from pyreplctl.core import databases, locks
 from pyreplctl.core.databases import delivery_stopped
 from pyreplctl.core.errors import DatabaseError
-from pyreplctl.delivery import status
+from pyreplctl.delivery import batches, status
 from tests.support.logins import as_login, logged_in, new_login
 from tests.support.platform import Connection, Course, Platform
 
@@ -179,3 +179,25 @@ def test_one_that_kept_the_lock_would(
     monitor.rollback()
     platform.deliver()
     assert course.user(1)["email"] == "new"
+
+
+def test_a_stranger_who_holds_the_lock_of_a_user_is_named(
+    platform: Platform, course: Course, stranger: Connection
+) -> None:
+    """Deliver takes him for a writer, as there are where delivery is immediate."""
+    key = platform.rows("SELECT pyrepl.user_lock(1)")[0][0]
+    platform.execute("UPDATE pyrepl.health SET settle_at = 'infinity'")
+    stranger.execute("SELECT pg_advisory_lock(1887007344, %s)", (key,))
+    assert said(platform.connection) == []
+    platform.execute("UPDATE auth_user SET email = 'new' WHERE id = 1")
+    (number,) = databases.numbers(platform.connection, []).values()
+    batches.route(platform.connection)
+    assert batches.deliver(platform.connection, number).outcome == "busy"
+    platform.execute("UPDATE pyrepl.outbox SET at = at - interval '1 hour'")
+    [action] = said(platform.connection)
+    assert "lock of user" in action
+    assert f"backend {stranger.info.backend_pid} ({stranger.info.user}" in action
+    stranger.execute("SELECT pg_advisory_unlock_all()")
+    platform.deliver()
+    assert course.user(1)["email"] == "new"
+    assert said(platform.connection) == []

@@ -1,6 +1,6 @@
 -- Who holds our advisory locks in this database: any login can take one, and route and
 -- deliver go on to something else where they cannot have it. what: route, delivery,
--- hosting, install. waits_seconds: how long changes have waited in vain for it. since:
+-- hosting, install; user: of one whom deliver leaves alone so long. waits_seconds: how long changes have waited in vain for it. since:
 -- when the holder's transaction began, where our owner may see it (pg_read_all_stats).
 CREATE OR REPLACE FUNCTION pyrepl.lock_holders()
 RETURNS TABLE (
@@ -19,6 +19,10 @@ AS $lock_holders$
                 FROM pyrepl.outbox o JOIN pyrepl.health h USING (database_id)
                 WHERE o.database_id = d.id AND o.id > 0 AND o.priority IN (0, 1)
                     AND o.id > pyrepl.outbox_mark_of(d.id, o.priority))
+            WHEN k.what = 'user' THEN (
+                SELECT min(o.at) FROM pyrepl.outbox o
+                WHERE o.id > 0 AND o.priority IN (0, 1)  -- as user_lock has it
+                    AND -1000 - (hashint8(o.user_id) & 1073741823) = n.key)
             WHEN k.what = 'route' THEN (
                 SELECT greatest(min(c.at), (SELECT m.saved_at FROM pyrepl.route_mark m))
                 FROM pyrepl.change c) END)::double precision
@@ -29,6 +33,7 @@ AS $lock_holders$
     CROSS JOIN LATERAL (
         SELECT CASE WHEN d.id IS NOT NULL THEN 'delivery' WHEN n.key = 0 THEN 'route'
             WHEN n.key = -1 THEN 'install'
+            WHEN n.key <= -1000 AND l.mode = 'ExclusiveLock' THEN 'user'
             WHEN n.key = -3 AND l.mode = 'ExclusiveLock' THEN 'hosting' END AS what) k
     WHERE l.locktype = 'advisory' AND l.classid = 1887007344 AND l.objsubid = 2
         AND l.granted AND l.pid <> pg_backend_pid() AND k.what IS NOT NULL
