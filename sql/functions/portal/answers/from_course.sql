@@ -11,7 +11,7 @@ SET search_path = pg_catalog, pg_temp
 AS $from_course$
     SELECT coalesce(p_context
         ~ ('pyrepl\.(inbox|unsettled)\M|(START|COMMIT) TRANSACTION|: SET '
-        || '|(^|[^.\w])(inbox|unsettled)_\d+(_immediate)?\M'), false);
+        || '|(^|[^."\w])"?(inbox|unsettled)_\d+(_immediate)?\M'), false);
 $from_course$;
 
 COMMENT ON FUNCTION pyrepl.from_course(text) IS

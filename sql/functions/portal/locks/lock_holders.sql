@@ -1,7 +1,8 @@
 -- Who holds our advisory locks in this database: any login can take one, and route and
 -- deliver go on to something else where they cannot have it. what: route, delivery,
--- hosting, install; user: of one whom deliver leaves alone so long. waits_seconds: how long changes have waited in vain for it. since:
--- when the holder's transaction began, where our owner may see it (pg_read_all_stats).
+-- hosting, install; user: of one whom deliver leaves alone so long. waits_seconds: how
+-- long changes have waited in vain for it. since: when the holder's transaction began,
+-- where our owner may see it (pg_read_all_stats).
 CREATE OR REPLACE FUNCTION pyrepl.lock_holders()
 RETURNS TABLE (
     what text, name text, pid integer, role text, application text, state text,

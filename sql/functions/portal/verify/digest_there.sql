@@ -13,12 +13,13 @@ DECLARE
     v_most numeric := CASE WHEN p_users IS NOT NULL THEN cardinality(p_users)
         WHEN p_shift > 62 THEN 1 ELSE least(
             (p_last::numeric - p_first) / (1::bigint << p_shift) + 2, 1 << 20) END;
+    v_width integer := CASE WHEN p_shift > 62 THEN 8 ELSE 16 END;  -- a total has no number
 BEGIN
     EXECUTE format(
         'UPDATE pyrepl.digest_%s d SET users = $1, first = $2, last = $3, shift = $4, '
         'seed = $5, sums = $6 RETURNING d.digests', p_database)
         INTO digests USING p_users, p_first, p_last, p_shift, p_seed, p_sums;
-    IF octet_length(digests) % 16 <> 0 OR octet_length(digests) / 16 > v_most THEN
+    IF octet_length(digests) % v_width <> 0 OR octet_length(digests) / v_width > v_most THEN
         RAISE 'the course database answers what cannot be read: digests'
             USING ERRCODE = 'PR017', HINT = 'Run "pyreplctl course refresh".';
     END IF;
