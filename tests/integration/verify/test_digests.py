@@ -110,8 +110,13 @@ def test_bytes_have_one_hash_on_all_versions(platform: Platform) -> None:
 
 
 def test_functions_that_took_the_settings_of_their_session_would_tell_drift(
-    course_cluster: Cluster, new_portal: NewPortal, new_course: NewCourse
+    course_cluster: Cluster,
+    new_portal: NewPortal,
+    new_course: NewCourse,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Sessions of ours are pinned, too: without that they have those of the database.
+    monkeypatch.setattr("pyreplctl.core.session.pin", lambda _: None)
     with made(course_cluster, new_portal, new_course) as (platform, course):
         platform.member(1, COURSE)
         platform.execute(

@@ -42,6 +42,8 @@ DECLARE
         WHEN 'PR020' THEN 'local account in the way: user I of the course '
             '(is not a copy|holds a value of N that must be unique)'
         WHEN 'PR021' THEN 'the copy of user I holds a value of N that must be unique'
+        WHEN 'PR030' THEN 'user I is a copy: (no row of N may be added here'
+            '|its row of N may not be deleted here|in N these may not be changed here: N)'
         ELSE '-' END
         || '|(' || v_words || ')(, table N)?(, column N)?(, constraint N)?(, in N)?';
 BEGIN
