@@ -149,7 +149,11 @@ def replay(
     talk(
         f"registered {len(keys)} course databases in {report.seconds['register']:.1f} s"
     )
-    with connect(dsn) as connection, working(Worker(dsn, jobs)):
+    # As the platform connects: its statements name tables without their schema.
+    with (
+        psycopg.connect(dsn, autocommit=True) as connection,
+        working(Worker(dsn, jobs)),
+    ):
         with report.phase("replay"):
             _write(connection, happened, report, talk)
         with report.phase("drain"):

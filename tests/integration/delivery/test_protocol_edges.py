@@ -301,4 +301,6 @@ def test_registration_names_what_goes_with_an_enrollment(
             " REFERENCES student_courseenrollment ON DELETE CASCADE)"
         )
     _, told = platform.register(dsn, TOY)
-    assert told.cascades == ("certificate (with public.student_courseenrollment)",)
+    assert told.cascades == (
+        "public.certificate (with public.student_courseenrollment)",
+    )

@@ -21,7 +21,7 @@ from pyreplctl.schema import sql_files
 from tests.cli.run import Cli
 from tests.conftest import NewPortal
 from tests.integration.trust.attacks import Attacker, attacker
-from tests.support.platform import Connection, Platform
+from tests.support.platform import AS_OWNER, Connection, Platform
 
 PROFILE = "public.auth_userprofile"
 
@@ -156,7 +156,7 @@ def test_it_would_if_the_purge_only_took_a_role(platform: Platform) -> None:
     with attacker(course.connection) as owner:
         plant_trigger(owner)
         with course.connection.transaction():
-            course.execute("SET LOCAL ROLE pyrepl_owner")
+            course.execute(AS_OWNER)
             course.execute("SELECT pyrepl.erase('{1}')")
         assert owner.is_superuser
 
