@@ -179,6 +179,9 @@ def scratch() -> Iterator[Scratch]:
             )
             portal.install(portal_dsn, Config())
             with connect(portal_dsn) as here, connect(course_dsn) as there:
+                # What is planted is written as a platform and a course would.
+                for session in (here, there):
+                    session.execute("SET search_path = public")
                 made = Scratch(portal_dsn, course_dsn, here, there)
                 _people(here)
                 request = Request((COURSE,), course_dsn)
