@@ -101,8 +101,14 @@ def test_course_database_down_for_days(
     ("breaks", "remedies"),
     [
         (
-            "ALTER DATABASE {} SET default_transaction_read_only = on",
-            "ALTER DATABASE {} RESET default_transaction_read_only",
+            # The database's own default changes nothing: links say otherwise.
+            "ALTER FUNCTION pyrepl.apply() SET transaction_read_only = on",
+            # RESET refuses this one.
+            (
+                "UPDATE pg_proc SET proconfig ="
+                " array_remove(proconfig, 'transaction_read_only=on')"
+                " WHERE oid = 'pyrepl.apply()'::regprocedure"
+            ),
         ),
         (
             "REVOKE UPDATE ON pyrepl.inbox FROM {}",

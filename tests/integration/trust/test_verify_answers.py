@@ -138,8 +138,12 @@ def test_control_where_lengths_are_not_looked_at_it_is_a_traceback(
     platform.deliver()
     digests(far, ANSWERS["of the wrong length"])
     with (
-        altered(platform, "pyrepl.digest_there", "octet_length(digests) % 16", "0"),
-        altered(platform, "pyrepl.digest_there", "octet_length(digests) / 16", "0"),
+        altered(
+            platform, "pyrepl.digest_there", "octet_length(digests) % v_width", "0"
+        ),
+        altered(
+            platform, "pyrepl.digest_there", "octet_length(digests) / v_width", "0"
+        ),
         pytest.raises(Exception, match="unpack"),
     ):
         platform.verify()

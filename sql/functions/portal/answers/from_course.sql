@@ -1,8 +1,8 @@
 -- Whether an error came over a link: then its context names the command that was sent. Not
 -- so what this server raises while it waits for the answer, a cancellation for one. The
 -- words before the command depend on lc_messages; names of foreign tables end in a number.
--- An answer that is not of its type is named by one of these, without its schema, and the
--- message quotes it.
+-- Of an answer that is not of its type the first line names the column, and the message
+-- quotes it.
 CREATE OR REPLACE FUNCTION pyrepl.from_course(p_context text)
 RETURNS boolean
 LANGUAGE sql
@@ -11,7 +11,7 @@ SET search_path = pg_catalog, pg_temp
 AS $from_course$
     SELECT coalesce(p_context
         ~ ('pyrepl\.(inbox|unsettled)\M|(START|COMMIT) TRANSACTION|: SET '
-        || '|(^|[^."\w])"?(inbox|unsettled)_\d+(_immediate)?\M'), false);
+        || '|^[^\n]*\m(copies|again|xid|epoch|users)\M'), false);
 $from_course$;
 
 COMMENT ON FUNCTION pyrepl.from_course(text) IS
