@@ -206,7 +206,7 @@ def execute_one(connection: Connection, statement: str | sql.Composed) -> None:
 
 
 def fetch(
-    connection: Connection, query: LiteralString | sql.Composed, *values: Any
+    connection: Connection, query: LiteralString | bytes | sql.Composed, *values: Any
 ) -> list[dict[str, Any]]:
     """Return all rows as dictionaries."""
     with connection.cursor(row_factory=dict_row) as cursor:

@@ -35,7 +35,7 @@ def refuse_strangers(
     owners = [*owners, *_without_members(connection)]
     slots: Slots = {"owners": sql.SQL(", ").join(map(sql.Literal, owners))}
     query = render(texts("queries")["strangers"], slots)
-    rows = fetch(connection, sql.SQL(query).format())
+    rows = fetch(connection, query.encode())
     if not rows:
         return
     named = [f"{r['kind']} {r['name']}, of {r['owner']}" for r in rows[:_MOST]]
@@ -94,3 +94,28 @@ def refuse_made_up_roles(connection: Connection) -> None:
                 hint="Find out who made it, and why; then run as a superuser:"
                 f" DROP ROLE {quoted(row['rolname'])};",
             )
+
+
+def refuse_odd_tables(connection: Connection) -> None:
+    """Raise `NotSuitable` where tables of ours would run code of whoever owns them.
+
+    Before a migration, in its transaction, which keeps them locked: the owner at a
+    course has members, and a migration runs with all rights of whoever migrates.
+    """
+    for row in fetch(
+        connection,
+        "SELECT c.relname::text AS name FROM pg_class c WHERE c.relkind = 'r'"
+        " AND c.relnamespace = 'pyrepl'::regnamespace ORDER BY 1",
+    ):
+        lock = sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE")
+        connection.execute(lock.format(sql.Identifier("pyrepl", row["name"])))
+    views = sql.SQL(", ").join(map(sql.Literal, texts("views/course")))
+    query = render(texts("queries")["odd_tables"], {"views": views})
+    if rows := fetch(connection, query.encode()):
+        named = [f"{row['kind']} {row['name']} {row['why']}" for row in rows[:_MOST]]
+        raise NotSuitable(
+            "schema pyrepl has what pyreplctl has not made, and a migration would run:"
+            f" {'; '.join(named)}",
+            hint="Nothing of it was used. Find out who made it, and why; then take it"
+            " away, and run the command again.",
+        )
