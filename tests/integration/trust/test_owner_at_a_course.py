@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from pyreplctl.core import restricted
-from pyreplctl.core.db import fetch, value
+from pyreplctl.core.db import value
 from pyreplctl.core.errors import Error, NotSuitable
 from pyreplctl.courses import guard, move, preflight, refresh, unregister
 from pyreplctl.install import migrations, strangers
 from pyreplctl.verify import row_values
 from pyreplctl.verify.data import Difference
 from tests.integration.trust.attacks import Attacker, attacker
-from tests.support.platform import Connection, Course, Platform, owner_of
+from tests.integration.trust.hostile import read_and_call_plainly
+from tests.support.platform import Course, Platform, owner_of
 
 TOY = "edX/toy/2012_Fall"
 
@@ -174,21 +174,9 @@ def test_what_he_lays_out_gives_him_nothing(
     assert course.user(1)["email"] == "new"
 
 
-def plain_read(
-    connection: Connection, query: LiteralString, *values: Any
-) -> list[dict[str, Any]]:
-    return fetch(connection, query, *values)
-
-
-def plain_call(connection: Connection, query: LiteralString, *values: Any) -> Any:
-    return value(connection, query, *values)
-
-
 @pytest.fixture
 def unrestricted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it was before: read and called by whoever had logged in."""
-    monkeypatch.setattr(restricted, "read", plain_read)
-    monkeypatch.setattr(restricted, "call", plain_call)
+    read_and_call_plainly(monkeypatch)
 
 
 @pytest.mark.usefixtures("unrestricted")

@@ -9,9 +9,10 @@ import pytest
 from psycopg import sql
 
 from pyreplctl.core.errors import NotSuitable
-from pyreplctl.courses import delivery_mode, links
+from pyreplctl.courses import delivery_mode, links, refresh, unregister
 from tests.conftest import NewCourse
 from tests.integration.trust.attacks import Attacker, attacker
+from tests.integration.trust.test_owner_roles import as_before
 from tests.support.logins import as_login
 from tests.support.platform import Connection, Course, Platform, owner_of
 
@@ -47,6 +48,33 @@ def next_role(course: Course, suffix: str) -> str:
     """Return the name that a role of the next registration will have."""
     role, number = owner_of(course.connection).removesuffix("_owner").rsplit("_", 1)
     return f"{role}_{int(number) + 1}{suffix}"
+
+
+def test_the_owner_that_an_upgrade_makes_is_refused_if_it_is_there(
+    platform: Platform, mine: Course, he: Attacker
+) -> None:
+    role = owner_of(mine.connection)
+    as_before(mine)
+    make(he, role)
+    given = (platform.connection, platform.config, mine.name, mine.dsn)
+    with pytest.raises(NotSuitable, match=f"role {role} is there already"):
+        refresh.refresh(*given)
+    with pytest.raises(NotSuitable, match=f"role {role} is there already"):
+        unregister.unregister(platform.connection, mine.name, mine.dsn)
+    drop(mine.connection, role)
+    unregister.unregister(platform.connection, mine.name, mine.dsn)
+
+
+def test_control_taken_over_his_role_owns_what_is_ours(
+    platform: Platform, mine: Course, he: Attacker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = owner_of(mine.connection)
+    as_before(mine)
+    make(he, role)
+    monkeypatch.setattr(links, "refuse_role", lambda *_: None)
+    refresh.refresh(platform.connection, platform.config, mine.name, mine.dsn)
+    rows = he.session.execute("SELECT guard FROM pyrepl.binding").fetchall()
+    assert rows == [("reject",)]
 
 
 @pytest.mark.parametrize("suffix", ["_owner", "_immediate", ""])
