@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pyreplctl.core.db import value
 from pyreplctl.core.errors import Error, NotSuitable
 from pyreplctl.courses import guard, move, preflight, refresh, unregister
-from pyreplctl.install import migrations, strangers
+from pyreplctl.install import migrations, roles, strangers
 from pyreplctl.verify import row_values
 from pyreplctl.verify.data import Difference
 from tests.integration.trust.attacks import Attacker, attacker
@@ -184,6 +184,41 @@ def test_control_each_would_make_him_a_superuser(
     platform: Platform, course: Course, he: Attacker
 ) -> None:
     assert caught(platform, course, he) == [trap.name for trap in TRAPS]
+
+
+# What is left half-way names the roles that are dropped.
+
+
+def left_half_way(platform: Platform, course: Course, he: Attacker) -> bool:
+    """Have a role named as the link's, and be gone; return whether it is still there."""
+    course.execute("CREATE ROLE pyrepl_ab_7")
+    he.session.execute("UPDATE pyrepl.binding SET link_role = 'pyrepl_ab_7'")
+    unregister.unregister(platform.connection, course.name, forget=True)
+    revoke = sql.SQL("REVOKE {} FROM {}")
+    owner = sql.Identifier(owner_of(course.connection))
+    course.connection.execute(revoke.format(owner, he.role))
+    with suppress(Error):
+        platform.register(course.dsn, TOY)
+    drop = "DROP ROLE IF EXISTS pyrepl_ab_7"
+    held = course.rows("SELECT FROM pg_roles WHERE rolname = 'pyrepl_ab_7'")
+    course.execute(drop)
+    return bool(held)
+
+
+def test_no_role_is_dropped_because_a_course_names_it(
+    platform: Platform, course: Course, he: Attacker
+) -> None:
+    assert left_half_way(platform, course, he)
+
+
+def test_control_it_was_the_look_at_who_owns_the_schema(
+    platform: Platform,
+    course: Course,
+    he: Attacker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(roles, "owner_of", lambda _: "pyrepl_ab_7_owner")
+    assert not left_half_way(platform, course, he)
 
 
 # Whoever owns the tables of the course, at a purge.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from psycopg import sql
+from psycopg import errors, sql
 
 from pyreplctl.core.errors import NotSuitable
 from pyreplctl.courses import delivery_mode, links, refresh, unregister
@@ -104,6 +104,18 @@ def test_control_where_it_is_taken_over_the_hashes_of_another_course_are_read(
     with psycopg.connect(as_login(dsn, he.name), autocommit=True) as session:
         rows = session.execute("SELECT password FROM public.auth_user").fetchall()
     assert rows == [("secret",)]
+
+
+def test_who_makes_roles_may_give_himself_the_owner_before_16_alone(
+    mine: Course, he: Attacker
+) -> None:
+    owner = sql.Identifier(owner_of(mine.connection))
+    take = sql.SQL("GRANT {} TO CURRENT_USER").format(owner)
+    if mine.connection.info.server_version < 160000:
+        he.session.execute(take)
+        return
+    with pytest.raises(errors.InsufficientPrivilege):
+        he.session.execute(take)
 
 
 def test_a_role_of_an_immediate_link_to_be_is_refused_and_stays(
