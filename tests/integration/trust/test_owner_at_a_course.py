@@ -190,7 +190,7 @@ def test_control_each_would_make_him_a_superuser(
 
 
 def left_half_way(platform: Platform, course: Course, he: Attacker) -> bool:
-    """Have a role named as the link's, and be gone; return whether it is still there."""
+    """Have a role named as the link; return whether it is there when he is gone."""
     course.execute("CREATE ROLE pyrepl_ab_7")
     he.session.execute("UPDATE pyrepl.binding SET link_role = 'pyrepl_ab_7'")
     unregister.unregister(platform.connection, course.name, forget=True)
