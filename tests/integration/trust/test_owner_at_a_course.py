@@ -16,8 +16,9 @@ from pyreplctl.core.db import value
 from pyreplctl.core.errors import Error, NotSuitable
 from pyreplctl.courses import guard, move, preflight, refresh, unregister
 from pyreplctl.install import migrations, roles, strangers
-from pyreplctl.verify import row_values
+from pyreplctl.verify import repair_structure, row_values
 from pyreplctl.verify.data import Difference
+from pyreplctl.verify.findings import Remedy
 from tests.integration.trust.attacks import Attacker, attacker
 from tests.integration.trust.hostile import read_and_call_plainly
 from tests.support.platform import Course, Platform, owner_of
@@ -346,6 +347,40 @@ def test_what_a_migration_would_run_is_refused(course: Course, he: Attacker) -> 
                 strangers.refuse_odd_tables(course.connection)
             assert said in str(refused.value)
     assert not he.is_superuser
+
+
+def repair(course: Course, he: Attacker) -> None:
+    """Repair a check of a table whose column has a type of his, with a cast."""
+    he.session.execute(
+        "CREATE TYPE pyrepl.odd AS (t text); CREATE FUNCTION pyrepl.as_text(pyrepl.odd)"
+        " RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM pyrepl.evil(); RETURN"
+        " 'reject'; END $$; CREATE CAST (pyrepl.odd AS text) WITH FUNCTION"
+        " pyrepl.as_text(pyrepl.odd) AS IMPLICIT"
+    )
+    he.session.execute(
+        "ALTER TABLE pyrepl.binding DROP CONSTRAINT binding_guard_check, ALTER guard"
+        " DROP DEFAULT, ALTER guard TYPE pyrepl.odd USING ROW(guard)::pyrepl.odd"
+    )
+    add = (
+        "ALTER TABLE pyrepl.binding ADD CONSTRAINT binding_guard_check CHECK"
+        " ((guard = ANY (ARRAY['reject'::text, 'warn'::text, 'off'::text])))"
+    )
+    remedy = Remedy("", "sql", (add,))
+    repair_structure._run_at_course(course.connection, [remedy])
+
+
+def test_a_repair_of_his_tables_is_refused(course: Course, he: Attacker) -> None:
+    with pytest.raises(NotSuitable, match=r"guard of type pyrepl\.odd"):
+        repair(course, he)
+    assert not he.is_superuser
+
+
+def test_control_a_repair_would_make_him_a_superuser(
+    course: Course, he: Attacker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strangers, "refuse_odd_tables", lambda _: None)
+    repair(course, he)
+    assert he.is_superuser
 
 
 def pending(platform: Platform, course: Course, he: Attacker) -> None:
