@@ -124,6 +124,8 @@ def connect(
             autocommit=True,
             application_name=given.get("application_name", "pyreplctl"),
             connect_timeout=given.get("connect_timeout", "10"),
+            # What a reading runs may DEALLOCATE, and PREPARE its own by the same name.
+            prepare_threshold=None,
         )
         with closed_on_error(connection):
             session.pin(connection)
