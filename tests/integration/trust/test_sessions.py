@@ -401,8 +401,10 @@ _TAKES_THE_NAME = """
     CREATE FUNCTION public.reading(text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER
     AS $reading$
     BEGIN
-        EXECUTE 'DEALLOCATE ALL';
-        EXECUTE 'PREPARE _pg3_0 (text) AS SELECT public.evil()';
+        IF EXISTS (SELECT FROM pg_prepared_statements WHERE name = '_pg3_0') THEN
+            EXECUTE 'DEALLOCATE _pg3_0';
+            EXECUTE 'PREPARE _pg3_0 (text) AS SELECT public.evil()';
+        END IF;
         RETURN $1;
     END $reading$;
 """
