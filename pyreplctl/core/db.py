@@ -133,7 +133,7 @@ def connect(
             dsn,
             autocommit=True,
             application_name=given.get("application_name", "pyreplctl"),
-# What a reading runs may DEALLOCATE, and PREPARE its own by the same name.
+            # What a reading runs may DEALLOCATE, and PREPARE its own by the same name.
             prepare_threshold=None,
             **(_WAITS | {name: given[name] for name in _WAITS.keys() & given.keys()}),
         )

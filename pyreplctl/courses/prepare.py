@@ -18,7 +18,7 @@ from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.course_objects import blank_of, user_columns, wanted_objects
 from pyreplctl.schema.objects import ObjectChange, orphans
-from pyreplctl.schema.roles import course_owner, link_roles
+from pyreplctl.schema.roles import OWNER, course_owner, link_roles
 
 
 def prepare(
@@ -34,8 +34,8 @@ def prepare(
     `agreed` is what `preflight.check_course` returned. The link role must exist.
     """
     owner = course_owner(role)
-    if roles.owner_of(course) != owner:
-        links.refuse_role(course, owner)  # also where an older version had another one
+    if roles.owner_of(course) == OWNER:  # of an older version: this one is to be new
+        links.refuse_role(course, owner)
     roles.create_role(course, owner, "owns schema pyrepl of one course database")
     changes = roles.take_from_shared(course, owner)
     if value(course, "SELECT to_regnamespace('pyrepl') IS NULL"):
