@@ -133,6 +133,8 @@ def connect(
             dsn,
             autocommit=True,
             application_name=given.get("application_name", "pyreplctl"),
+            # What a reading runs may DEALLOCATE, and PREPARE its own by the same name.
+            prepare_threshold=None,
             **(_WAITS | {name: given[name] for name in _WAITS.keys() & given.keys()}),
         )
         with closed_on_error(connection):
@@ -216,7 +218,7 @@ def execute_one(connection: Connection, statement: str | sql.Composed) -> None:
 
 
 def fetch(
-    connection: Connection, query: LiteralString | sql.Composed, *values: Any
+    connection: Connection, query: LiteralString | bytes | sql.Composed, *values: Any
 ) -> list[dict[str, Any]]:
     """Return all rows as dictionaries."""
     with connection.cursor(row_factory=dict_row) as cursor:

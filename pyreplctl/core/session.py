@@ -25,7 +25,7 @@ class Setting(NamedTuple):
     since: Callable[[int], bool] = lambda _: True
 
 
-def _has_relation_kinds(version: int) -> bool:
+def has_relation_kinds(version: int) -> bool:
     """Tell whether a server has restrict_nonsystem_relation_kind, a late fix."""
     return (
         version >= 170000
@@ -63,7 +63,7 @@ SETTINGS = (
         "restrict_nonsystem_relation_kind",
         "",
         "a push needs foreign tables; who reads tables of others says it for himself",
-        _has_relation_kinds,
+        has_relation_kinds,
     ),
     # Transactions: locks and snapshots are taken with these in mind.
     Setting("default_transaction_isolation", "read committed", "see require_own…"),

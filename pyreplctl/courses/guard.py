@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyreplctl.core import restricted
 from pyreplctl.core.config import Config, Guard
 from pyreplctl.core.databases import numbers
 from pyreplctl.core.db import Connection, value
@@ -41,8 +42,7 @@ def set_both(
 
 def set_mode(course: Checked, mode: Guard) -> bool:
     """Say at the course what its guard does; return whether that is new."""
-    changed: bool = value(course, "SELECT pyrepl.set_guard(%s)", mode)
-    return changed
+    return bool(restricted.call(course, "SELECT pyrepl.set_guard(%s)", mode))
 
 
 def apply(

@@ -7,7 +7,7 @@ from typing import Any, NewType
 
 import psycopg
 
-from pyreplctl.core import databases
+from pyreplctl.core import databases, restricted
 from pyreplctl.core.db import Connection, fetch, value, without_secrets
 from pyreplctl.core.errors import NotSuitable
 from pyreplctl.courses.binding import binding
@@ -164,8 +164,8 @@ def _agrees(portal: Connection, course: Connection, number: int) -> bool:
         " ORDER BY c.id DESC LIMIT 1",
         number,
     )
-    query = "SELECT FROM pyrepl.chain c WHERE c.tag = %s OR c.before = %s"
-    return bool(course.execute(query, (tag, tag)).rowcount)
+    query = "SELECT c.tag FROM pyrepl.chain c WHERE c.tag = %s OR c.before = %s"
+    return bool(restricted.read(course, query, tag, tag))
 
 
 def _has_no_schema(course: Connection) -> bool:

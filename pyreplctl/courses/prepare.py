@@ -7,16 +7,18 @@ from typing import Any
 
 from psycopg import sql
 
+from pyreplctl.core import restricted
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.names import quoted_table
+from pyreplctl.courses import links
 from pyreplctl.courses.identity import Checked
 from pyreplctl.install import grants, migrations, objects, roles
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.course_objects import blank_of, user_columns, wanted_objects
 from pyreplctl.schema.objects import ObjectChange, orphans
-from pyreplctl.schema.roles import course_owner, link_roles
+from pyreplctl.schema.roles import OWNER, course_owner, link_roles
 
 
 def prepare(
@@ -32,6 +34,8 @@ def prepare(
     `agreed` is what `preflight.check_course` returned. The link role must exist.
     """
     owner = course_owner(role)
+    if roles.owner_of(course) == OWNER:  # of an older version: this one is to be new
+        links.refuse_role(course, owner)
     roles.create_role(course, owner, "owns schema pyrepl of one course database")
     changes = roles.take_from_shared(course, owner)
     if value(course, "SELECT to_regnamespace('pyrepl') IS NULL"):
@@ -49,10 +53,8 @@ def prepare(
         objects.drop(course, item)
         changes.append(ObjectChange(str(item), "dropped"))
     parts, _, *columns = map(list, zip(*agreed, strict=True))
-    course.execute(
-        "SELECT pyrepl.set_contract(%s, %s, %s, %s, %s, %s)",
-        (contract.fingerprint, parts, *columns),
-    )
+    query = "SELECT pyrepl.set_contract(%s, %s, %s, %s, %s, %s)"
+    restricted.call(course, query, contract.fingerprint, parts, *columns)
     roles.become_login(course)
     return changes
 

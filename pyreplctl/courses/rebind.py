@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import LiteralString
 from uuid import uuid4
 
-from pyreplctl.core import databases
+from pyreplctl.core import databases, restricted
 from pyreplctl.core.config import Guard
 from pyreplctl.core.db import Connection, driver_errors
 from pyreplctl.core.errors import NotSuitable
@@ -27,7 +27,7 @@ def bind_again(
     tag = uuid4()
     bind(course, to, fingerprint, tag, guard)
     # Ids may have been given to others meanwhile: apply is to look closely.
-    course.execute("SELECT pyrepl.forget_generations()")
+    restricted.call(course, "SELECT pyrepl.forget_generations()")
     connection.execute("SELECT pyrepl.begin_chain(%s, %s)", (to.database_id, tag))
     return ObjectChange("binding", "replaced")
 
@@ -48,10 +48,10 @@ def _copies(course: Connection) -> list[int]:
         " WHERE NOT erased AND user_id IS NOT NULL LIMIT %s"
     )
     with driver_errors("the course database"):
-        rows = course.execute(query, (MOST_COPIES + 1,)).fetchall()
+        rows = restricted.read(course, query, MOST_COPIES + 1)
     if len(rows) > MOST_COPIES:
         raise NotSuitable(
             f"the course database says that it has more than {MOST_COPIES:,} copies",
             hint="See what is in pyrepl.copy there.",
         )
-    return [row[0] for row in rows]
+    return [row["id"] for row in rows]

@@ -31,7 +31,7 @@ from pyreplctl.courses.request import Request
 from pyreplctl.courses.rights import check_deployer, check_rights
 from pyreplctl.courses.trial import AccountsInTheWay, accounts_in_the_way
 from pyreplctl.courses.unfinished import half_removed
-from pyreplctl.install import installed, preflight, strangers
+from pyreplctl.install import installed, preflight, roles, strangers
 from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.schema.roles import OWNER, course_owner
 
@@ -187,6 +187,13 @@ def _new(connection: Connection, course: Connection) -> Checked:
 def _clear_leftovers(course: Checked) -> None:
     """Take away what a registration left that was killed half-way."""
     if held := binding.binding(course):
+        # Roles are dropped by the name that the course tells: let it be what is there.
+        if roles.owner_of(course) not in (OWNER, course_owner(held.link_role)):
+            raise NotSuitable(
+                f"schema pyrepl of database {course.info.dbname} does not belong to"
+                f" {course_owner(held.link_role)}, as its binding says",
+                hint="Find out who has changed it; then drop it there.",
+            )
         with driver_errors("the course database"):
             unregister.remove(course, held.link_role)
     elif value(course, "SELECT to_regnamespace('pyrepl') IS NOT NULL"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
+from pyreplctl.core import restricted
 from pyreplctl.core.databases import delivery_stopped, numbers
 from pyreplctl.core.db import Connection, value
 from pyreplctl.core.locks import Patience
@@ -67,8 +68,8 @@ def forget_here(connection: Connection, number: int) -> None:
 def _purge(course: Checked) -> int:
     """Erase all copies, a thousand a transaction; return how many there were."""
     erased = 0
-    while some := value(course, "SELECT pyrepl.purge_copies(1000)"):
-        erased += some
+    while some := restricted.call(course, "SELECT pyrepl.purge_copies(1000)"):
+        erased += int(some)
     return erased
 
 
@@ -77,6 +78,7 @@ def remove(course: Checked, role: str) -> list[ObjectChange]:
     ours = [*link_roles(role), course_owner(role)]
     if roles.owner_of(course) == OWNER:
         # Of an older version: what it has in other databases is not ours to touch.
+        links.refuse_role(course, course_owner(role))
         with course.transaction():
             roles.create_role(course, course_owner(role), "on its way out")
             roles.take_from_shared(course, course_owner(role))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
+from pyreplctl.core import restricted
 from pyreplctl.core.db import Connection, value
+from pyreplctl.install import strangers
 from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.schema.sql_files import root
 
@@ -30,24 +32,20 @@ def pending(connection: Connection, side: str) -> list[str]:
     """Return the names of the migrations that are still to be applied."""
     if value(connection, "SELECT to_regclass('pyrepl._yoyo_migration') IS NULL"):
         return names(side)
-    applied = {
-        row[0]
-        for row in connection.execute(
-            "SELECT migration_id FROM pyrepl._yoyo_migration"
-        ).fetchall()
-    }
+    applied = _applied(connection)
     return [name for name in names(side) if name not in applied]
+
+
+def _applied(connection: Connection) -> set[str]:
+    query: LiteralString = "SELECT migration_id FROM pyrepl._yoyo_migration"
+    return {str(row["migration_id"]) for row in restricted.read(connection, query)}
 
 
 def unknown(connection: Connection, side: str) -> list[str]:
     """Return applied migrations that this program does not have: it is too old."""
     if value(connection, "SELECT to_regclass('pyrepl._yoyo_migration') IS NULL"):
         return []
-    shipped = set(names(side))
-    rows = connection.execute(
-        "SELECT migration_id FROM pyrepl._yoyo_migration"
-    ).fetchall()
-    return sorted(row[0] for row in rows if row[0] not in shipped)
+    return sorted(_applied(connection) - set(names(side)))
 
 
 def apply(connection: Connection, side: str) -> None:
@@ -77,6 +75,8 @@ def apply_pending(connection: Connection, side: str) -> list[ObjectChange]:
     """Apply the migrations of a side in the open transaction; one change each."""
     missing = set(pending(connection, side))
     if missing:
+        if side == "course":
+            strangers.refuse_odd_tables(connection)
         apply(connection, side)
     return [
         ObjectChange(f"migration {name}", "created" if name in missing else "unchanged")

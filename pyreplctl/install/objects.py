@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from psycopg import errors as pg
 from psycopg import sql
 
+from pyreplctl.core import restricted
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, execute_one, fetch
 from pyreplctl.core.names import quoted
@@ -20,6 +21,7 @@ from pyreplctl.schema.objects import (
     Object,
     ObjectChange,
     orphans,
+    recorded,
     signatures,
     state,
     states,
@@ -86,7 +88,7 @@ def _give(connection: Connection, item: Object) -> None:
 
 def _record(connection: Connection, items: list[Object]) -> None:
     fields = [[getattr(i, f) for i in items] for f in ("kind", "name", "source_hash")]
-    connection.execute("SELECT pyrepl.record_objects(%s, %s, %s)", fields)
+    restricted.call(connection, "SELECT pyrepl.record_objects(%s, %s, %s)", *fields)
 
 
 _RIGHTS_OF_OTHERS = {
@@ -121,9 +123,10 @@ def apply(connection: Connection, items: Iterable[Object]) -> list[ObjectChange]
     changes = []
     made = []
     replaced = anew = False
-    for item, before in zip(wanted, states(connection, wanted), strict=True):
+    kept = recorded(connection)
+    for item, before in zip(wanted, states(connection, wanted, kept), strict=True):
         # What stood on an object that was replaced may have gone with it.
-        found = state(connection, item) if replaced else before
+        found = state(connection, item, kept) if replaced else before
         if anew and item.kind == "function" and found == "current":
             # Open sessions have it compiled with a type that is no more.
             found = "outdated"
@@ -154,7 +157,7 @@ def drop(connection: Connection, item: Object) -> None:
     """Drop a recorded function, view or type, and what stands on it; forget it."""
     _drop(connection, item)
     query = "SELECT pyrepl.forget_objects(%s, ARRAY[%s])"
-    connection.execute(query, (item.kind, item.name))
+    restricted.call(connection, query, item.kind, item.name)
 
 
 def _drop(connection: Connection, item: Object) -> None:

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from pyreplctl.core.db import Connection, execute_one, fetch, value
 from pyreplctl.schema import tables
-from pyreplctl.schema.objects import ObjectChange
+from pyreplctl.schema.objects import ObjectChange, recorded
 from pyreplctl.schema.roles import CONNECTION_LIMIT, OWNER, OWNERS, rights_of_ours
 from pyreplctl.schema.sql_files import Slots, render, texts
 
@@ -154,22 +154,39 @@ def repair(
     views are not looked at: their sources give these. Returns what was changed.
     """
     changes = []
-    known = {*tables.definitions(side), *MIGRATION_TABLES}
     if value(connection, "SELECT to_regclass('pyrepl.object') IS NOT NULL"):
-        # Owners first: only an owner can take rights away.
-        for name in ("wrong_owners", "excess_grants"):
-            slots: Slots = {
-                "owner": sql.Literal(owner),
-                "rights_of_ours": rights_of_ours(),
-            }
-            source = render(texts("queries")[name], slots)
-            for row in fetch(connection, sql.SQL(source).format()):
-                if row["kind"] != "table" or row["name"] in known:
-                    changes += _run(connection, row)
+        # Owners first: only an owner can take rights away. Of tables first of all: who
+        # owns them is asked what else is ours.
+        changes += _repair(connection, side, "wrong_owners", owner, [])
+        ours = list(recorded(connection))
+        changes += _repair(connection, side, "wrong_owners", owner, ours)
+        changes += _repair(connection, side, "excess_grants", owner, [])
     for role, logs_in in roles.items():
         for statement in _too_much(connection, role, logs_in=logs_in):
             connection.execute(statement)
             changes.append(ObjectChange(f"role {role}", "replaced", "edited"))
+    return changes
+
+
+def _repair(
+    connection: Connection,
+    side: str,
+    query: str,
+    owner: str,
+    objects: list[tuple[str, str]],
+) -> list[ObjectChange]:
+    known = {*tables.definitions(side), *MIGRATION_TABLES}
+    slots: Slots = {
+        "kinds": sql.Literal([kind for kind, _ in objects]),
+        "names": sql.Literal([name for _, name in objects]),
+        "owner": sql.Literal(owner),
+        "rights_of_ours": rights_of_ours(),
+    }
+    source = render(texts("queries")[query], slots)
+    changes = []
+    for row in fetch(connection, source.encode()):
+        if row["kind"] != "table" or row["name"] in known:
+            changes += _run(connection, row)
     return changes
 
 

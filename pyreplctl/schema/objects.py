@@ -12,13 +12,18 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import LiteralString
 
 from psycopg import Cursor, sql
 
+from pyreplctl.core import restricted
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.names import quoted_table
 from pyreplctl.schema.roles import OWNER
 from pyreplctl.schema.sql_files import Slots, render, texts
+
+# (kind, name): the hashes of the source, and of what the catalog held afterwards.
+Recorded = dict[tuple[str, str], tuple[str, str]]
 
 _OWNER = re.compile(r"^-- Owner: (\w+)$", re.MULTILINE)
 
@@ -89,39 +94,48 @@ def catalog_query(connection: Connection, query: str, items: list[Object]) -> Cu
     return cursor
 
 
-def states(connection: Connection, items: Iterable[Object]) -> list[str]:
-    """Return how each object is: current, outdated, missing, edited or disabled."""
+def states(
+    connection: Connection, items: Iterable[Object], kept: Recorded | None = None
+) -> list[str]:
+    """Return how each object is: current, outdated, missing, edited or disabled.
+
+    `kept` is what `recorded` returned, if that has been asked already.
+    """
     wanted = list(items)
-    cursor = catalog_query(
-        connection,
-        "SELECT {catalog_hash} AS held, r.catalog_hash AS recorded,"
-        " r.source_hash = o.source_hash AS same_source"
-        " FROM {items} LEFT JOIN pyrepl.object r USING (kind, name) ORDER BY o.place",
-        wanted,
-    )
+    kept = recorded(connection) if kept is None else kept
+    query = "SELECT {catalog_hash} AS held FROM {items} ORDER BY o.place"
+    cursor = catalog_query(connection, query, wanted)
     return [
-        _state(connection, item, *row)
-        for item, row in zip(wanted, cursor.fetchall(), strict=True)
+        _state(connection, item, held, kept)
+        for item, (held,) in zip(wanted, cursor.fetchall(), strict=True)
     ]
 
 
-def state(connection: Connection, item: Object) -> str:
+def state(connection: Connection, item: Object, kept: Recorded | None = None) -> str:
     """Return the state of an object."""
-    return states(connection, [item])[0]
+    return states(connection, [item], kept)[0]
+
+
+def recorded(connection: Connection) -> Recorded:
+    """Return what was recorded when objects were created."""
+    query: LiteralString = (
+        "SELECT kind, name, source_hash, catalog_hash FROM pyrepl.object"
+    )
+    return {
+        (str(row["kind"]), str(row["name"])): (row["source_hash"], row["catalog_hash"])
+        for row in restricted.read(connection, query)
+    }
 
 
 def _state(
-    connection: Connection,
-    item: Object,
-    held: str | None,
-    recorded: str | None,
-    same_source: bool | None,
+    connection: Connection, item: Object, held: str | None, kept: Recorded
 ) -> str:
     if held is None:
         return "missing"
-    if not same_source:
+    source, catalog = kept.get((item.kind, item.name), (None, None))
+    if source != item.source_hash:
         return "outdated"
-    if recorded != held:
+    if catalog != held:
         return "disabled" if _disabled(connection, item) else "edited"
     return "current"
 
@@ -154,10 +168,8 @@ def orphans(
 ) -> list[Object]:
     """Return recorded objects that are wanted no longer; of some kinds, or of all."""
     wanted = {(item.kind, item.name) for item in items}
-    rows = fetch(connection, "SELECT kind, name FROM pyrepl.object ORDER BY kind, name")
     return [
-        Object(row["kind"], row["name"])
-        for row in rows
-        if (row["kind"], row["name"]) not in wanted
-        and (not kinds or row["kind"] in kinds)
+        Object(kind, name)
+        for kind, name in sorted(recorded(connection))
+        if (kind, name) not in wanted and (not kinds or kind in kinds)
     ]

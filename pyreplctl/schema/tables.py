@@ -92,7 +92,7 @@ def compare(
 
 
 # As quote_ident writes it: only what holds nothing odd stands without quotes.
-_NAME = r'(?:"(?:[^"]|"")*"|[^ "]+)'
+_NAME = r'(?:"(?:[^"]|"")*"|[a-z_][a-z0-9_]*)'
 
 
 def _key(line: str) -> str:
@@ -104,6 +104,8 @@ def _key(line: str) -> str:
     'index a'
     >>> _key('column "x; DROP TABLE y" integer')
     'column "x; DROP TABLE y"'
+    >>> _key("constraint x,ADD/**/CHECK(y())")
+    'constraint x'
     """
     if match := re.match(rf"index CREATE (?:UNIQUE )?INDEX ({_NAME}) ON", line):
         return f"index {match[1]}"
@@ -135,10 +137,12 @@ def _add(table: str, line: str) -> str:
 def _drop(table: str, line: str) -> str:
     what, name = _key(line).split(" ", 1) if " " in _key(line) else (line, "")
     alter = f"ALTER TABLE pyrepl.{table}"
-    return {
+    statements = {
         "index": f"DROP INDEX pyrepl.{name}",
         "column": f"{alter} DROP COLUMN {name}",
         "constraint": f"{alter} DROP CONSTRAINT {name}",
         "unlogged": f"{alter} SET LOGGED",
         "row": f"{alter} DISABLE ROW LEVEL SECURITY",
-    }[what]
+    }
+    # A line is what a course says: it may be none of these, or name nothing.
+    return statements.get(what, "") if name or what == "unlogged" else ""

@@ -10,7 +10,7 @@ from pyreplctl.core.db import Connection, connect, driver_errors, execute_one
 from pyreplctl.core.errors import Error
 from pyreplctl.core.locks import Patience
 from pyreplctl.courses import conninfo, links, refresh
-from pyreplctl.install import portal, roles
+from pyreplctl.install import portal, roles, strangers
 from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.schema.roles import OWNER
 from pyreplctl.verify import portal_structure
@@ -118,10 +118,17 @@ def _database(
         changes.append(ObjectChange("password of the link", "replaced"))
     if "sql" in steps:
         with conninfo.connect_course(connection, number, name, None) as course:
-            changes += _run(course, remedies, roles.owner_of(course) or OWNER)
+            changes += _run_at_course(course, remedies)
     if "refresh" in steps:
         changes += refresh.refresh(connection, config, name, patience=patience)
     return changes
+
+
+def _run_at_course(course: Connection, remedies: list[Remedy]) -> list[ObjectChange]:
+    """Do it at a course, whose tables are their owner's: see refuse_odd_tables."""
+    with course.transaction():
+        strangers.refuse_odd_tables(course)
+        return _run(course, remedies, roles.owner_of(course) or OWNER)
 
 
 def _run(

@@ -1,6 +1,8 @@
--- What of ours belongs to somebody else, and the statement that takes it back.
--- Slots: owner
-WITH ours AS (SELECT oid FROM pg_roles WHERE rolname = {owner})
+-- What of ours belongs to somebody else, and the statement that takes it back. Asks the
+-- catalog only: kinds and names are those of pyrepl.object, which was read elsewhere.
+-- Slots: kinds, names, owner
+WITH ours AS (SELECT oid FROM pg_roles WHERE rolname = {owner}),
+    object AS (SELECT * FROM unnest({kinds}::text[], {names}::text[]) o(kind, name))
 SELECT 'schema' AS kind, 'pyrepl' AS name,
     format('ALTER SCHEMA pyrepl OWNER TO %I', {owner}) AS statement
 FROM pg_namespace n
@@ -8,7 +10,7 @@ WHERE n.nspname = 'pyrepl' AND n.nspowner <> (SELECT oid FROM ours)
 UNION ALL
 SELECT o.kind, o.name, format('ALTER ROUTINE %s OWNER TO %I', p.oid::regprocedure,
     {owner})
-FROM pyrepl.object o
+FROM object o
 JOIN pg_proc p ON p.proname = o.name::name
 WHERE o.kind = 'function' AND p.pronamespace = 'pyrepl'::regnamespace
     -- On the portal they run as one of three; whose each is to be its own file says.
@@ -18,7 +20,7 @@ WHERE o.kind = 'function' AND p.pronamespace = 'pyrepl'::regnamespace
 UNION ALL
 SELECT o.kind, o.name, format('ALTER %s %s OWNER TO %I', o.kind, c.oid::regclass,
     {owner})
-FROM pyrepl.object o
+FROM object o
 JOIN pg_class c ON c.relname = o.name::name
     AND c.relkind = CASE o.kind WHEN 'view' THEN 'v' ELSE 'c' END
 WHERE o.kind IN ('view', 'type') AND c.relnamespace = 'pyrepl'::regnamespace

@@ -13,6 +13,7 @@ from pglast import parse_plpgsql, parse_sql
 from psycopg import sql
 
 from pyreplctl.core.config import Config
+from pyreplctl.core.errors import NotSuitable
 from pyreplctl.core.locks import LOCK_CLASS
 from pyreplctl.install import roles as install_roles
 from pyreplctl.install import strangers
@@ -339,6 +340,11 @@ def filled_slots(
     link.link_sql(Link(1, "pyrepl_0123abcd_1"), {"host": "db1"})
     install_roles.repair(platform.connection, "portal", {})
     strangers.refuse_strangers(platform.connection, "the portal")
+    with (
+        platform.connection.transaction(force_rollback=True),
+        pytest.raises(NotSuitable),  # a portal's tables have triggers
+    ):
+        strangers.refuse_odd_tables(platform.connection)
     with psycopg.connect(platform.new_course(), autocommit=True) as bare:
         install_roles.take_from_shared(bare, "pyrepl_0123abcd_1_owner")
     return filled

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import LiteralString
+from typing import Any, LiteralString
 
-from tests.support.platform import Course, Platform
+import pytest
+
+from pyreplctl.core import restricted
+from pyreplctl.core.db import fetch, value
+from tests.support.platform import Connection, Course, Platform
 
 # Fires after pyrepl_apply, whose answer it falsifies.
 _LIE: LiteralString = """
@@ -55,3 +59,18 @@ def altered(platform: Platform, function: str, old: str, new: str) -> Iterator[N
         yield
     finally:
         platform.connection.execute(source.encode())
+
+
+def read_and_call_plainly(patch: pytest.MonkeyPatch) -> None:
+    """Have what others own read and called by whoever has logged in: the control."""
+
+    def read(
+        connection: Connection, query: LiteralString, *values: Any
+    ) -> list[dict[str, Any]]:
+        return fetch(connection, query, *values)
+
+    def call(connection: Connection, query: LiteralString, *values: Any) -> Any:
+        return value(connection, query, *values)
+
+    patch.setattr(restricted, "read", read)
+    patch.setattr(restricted, "call", call)

@@ -388,3 +388,47 @@ def test_without_the_pins_they_would(
     monkeypatch.setattr(session, "pin", lambda _: None)
     bare_cli.at(odd[0])
     assert bare_cli("install").code != 0
+
+
+# Prepared statements outlive a reading that is taken back: their names are not ours.
+
+_TAKES_THE_NAME = """
+    CREATE FUNCTION public.evil() RETURNS integer LANGUAGE plpgsql AS $evil$
+    BEGIN
+        EXECUTE 'ALTER ROLE {} SUPERUSER';
+        RETURN 1;
+    END $evil$;
+    CREATE FUNCTION public.reading(text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER
+    AS $reading$
+    BEGIN
+        IF EXISTS (SELECT FROM pg_prepared_statements WHERE name = '_pg3_0') THEN
+            EXECUTE 'DEALLOCATE _pg3_0';
+            EXECUTE 'PREPARE _pg3_0 (text) AS SELECT public.evil()';
+        END IF;
+        RETURN $1;
+    END $reading$;
+"""
+
+
+def read_often(mine: Connection) -> None:
+    """Ask the same again and again, as a worker does."""
+    for _ in range(20):
+        mine.execute("SELECT public.reading(%s)", ("x",))
+
+
+def test_no_statement_of_ours_has_a_name_that_others_can_take(
+    platform: Platform,
+) -> None:
+    with attacker(platform.connection) as he, connect(platform.dsn) as mine:
+        he.session.execute(_TAKES_THE_NAME.format(he.name).encode())
+        read_often(mine)
+        assert not he.is_superuser
+
+
+def test_control_a_prepared_statement_would_be_his(platform: Platform) -> None:
+    with attacker(platform.connection) as he, connect(platform.dsn) as mine:
+        he.session.execute(_TAKES_THE_NAME.format(he.name).encode())
+        mine.prepare_threshold = 5
+        with suppress(psycopg.Error):
+            read_often(mine)
+        assert he.is_superuser

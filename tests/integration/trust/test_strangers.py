@@ -17,7 +17,8 @@ from pyreplctl.schema.sql_files import texts
 from tests.cli.run import Cli
 from tests.conftest import NewCluster, NewCourse, NewPortal
 from tests.integration.trust.attacks import Attacker, attacker
-from tests.support.platform import Platform, owner_of
+from tests.integration.trust.hostile import read_and_call_plainly
+from tests.support.platform import Connection, Platform, owner_of
 
 
 @contextmanager
@@ -141,6 +142,7 @@ def test_without_that_look_the_owner_would_be_a_superuser(
     def believe(*_: object) -> None:
         """Take what is there for ours."""
 
+    read_and_call_plainly(monkeypatch)  # which keeps some of it off, too
     monkeypatch.setattr(installed, "refuse_strangers", believe)
     monkeypatch.setattr(preflight, "refuse_strangers", believe)
     dsn = new_portal()
@@ -203,9 +205,25 @@ def test_a_role_of_ours_that_somebody_made_is_refused(new_cluster: NewCluster) -
                 assert refused.value.hint is not None
                 remedy = refused.value.hint.rpartition("superuser: ")[2]
                 administrator.execute(remedy.encode())
+        used_elsewhere(administrator, dsn)
         query = "SELECT count(*) FROM pg_namespace WHERE nspname = 'pyrepl'"
         assert administrator.execute(query).fetchone() == (0,)
         install(dsn, Config())
+
+
+def used_elsewhere(administrator: Connection, dsn: str) -> None:
+    """Make a role that has a right in another database, as ours would; he keeps it."""
+    administrator.execute("CREATE ROLE stranger CREATEROLE")
+    administrator.execute("CREATE DATABASE other")
+    administrator.execute("SET ROLE stranger; CREATE ROLE pyrepl_reader; RESET ROLE")
+    with psycopg.connect(dsn, dbname="other", autocommit=True) as other:
+        other.execute("CREATE SCHEMA x; GRANT USAGE ON SCHEMA x TO pyrepl_reader")
+    if administrator.info.server_version < 160000:
+        return  # there he could give it to himself at any time
+    with pytest.raises(NotSuitable, match="with member stranger") as no:
+        install(dsn, Config())
+    assert no.value.hint is not None
+    administrator.execute(no.value.hint.rpartition("superuser: ")[2].encode())
 
 
 def owned_by_the_owner_at_another_course(owner: Attacker, role: str) -> None:
@@ -239,6 +257,7 @@ def test_control_if_names_like_his_were_ours_he_would_be_a_superuser(
 ) -> None:
     his = owner_of(platform.course("a").connection)
     monkeypatch.setattr(strangers, "_without_members", lambda _: [his])
+    read_and_call_plainly(monkeypatch)
     dsn = new_course()
     with database_owner(dsn) as owner:
         owned_by_the_owner_at_another_course(owner, his)

@@ -22,15 +22,15 @@ AS $deliver_at_commit$
 DECLARE
     v_xid xid8 := pg_current_xact_id();
     v_covered numeric := (
-        SELECT s::numeric FROM current_setting('pyrepl.delivered_at', true) s
-        WHERE s ~ '^[0-9]{{1,12}}[.][0-9]{{6}}$');
+        SELECT s[2]::numeric FROM regexp_match(current_setting('pyrepl.delivered_at', true),
+            '^([0-9]{{1,20}}) ([0-9]{{1,12}}[.][0-9]{{6}})$') s WHERE s[1] = v_xid::text);
     v_users bigint[];
     v_target pyrepl.change;
     v_targets pyrepl.change[];
     v_delivered integer[] := '{{}}';
     v_left pyrepl.change[] := '{{}}';
 BEGIN
-    -- Covered by an earlier call? With constraints set IMMEDIATE there are several rounds.
+    -- Covered by an earlier call of this very transaction? For itself anybody may set it.
     IF extract(epoch FROM NEW.at) <= v_covered
         OR current_setting('transaction_isolation') <> 'read committed'
         OR current_setting('transaction_read_only') = 'on'
@@ -38,7 +38,7 @@ BEGIN
         RETURN NULL;
     END IF;
     PERFORM set_config('pyrepl.delivered_at',
-        extract(epoch FROM clock_timestamp())::text, true);
+        v_xid || ' ' || extract(epoch FROM clock_timestamp()), true);
     v_users := ARRAY(
         SELECT DISTINCT u.id FROM pyrepl.change c CROSS JOIN LATERAL unnest(c.users) u(id)
         WHERE c.xid = v_xid AND c.database_id IS NULL LIMIT 21);

@@ -24,14 +24,14 @@ BEGIN
         RAISE '%', v_dossiers.problem[2] USING ERRCODE = v_dossiers.problem[1];
     END IF;
 
-    UPDATE pyrepl.{inbox} i
+    UPDATE pyrepl.{inbox} AS told_by_course  -- see from_course
     SET portal = v_portal, contract = v_contract, prev = p_prev, tag = p_tag,
         epoch = p_epoch, settled = p_settled, adopt = p_adopt, xid = v_xid,
         ids = v_dossiers.ids, generations = v_dossiers.generations,
         members = v_dossiers.members, frozen = v_dossiers.frozen,
         users = v_dossiers.users, profiles = v_dossiers.profiles,
         enrollments = v_dossiers.enrollments
-    RETURNING i.copies, i.again INTO copies, again;
+    RETURNING told_by_course.copies, told_by_course.again INTO copies, again;
     known := v_dossiers.known;
     placed := v_dossiers.placed;
 END
