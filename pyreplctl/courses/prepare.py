@@ -10,6 +10,7 @@ from psycopg import sql
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.names import quoted_table
+from pyreplctl.courses import links
 from pyreplctl.courses.identity import Checked
 from pyreplctl.install import grants, migrations, objects, roles
 from pyreplctl.schema import contracts
@@ -39,6 +40,8 @@ def prepare(
         course.execute(create.format(sql.Identifier(owner)))
     changes += roles.repair(course, "course", _roles(course, role), owner)
     _grants(course, config, role)
+    for link_role in _roles(course, role).keys() - {owner}:
+        links.pin_role(course, link_role)
     blank = blank_of(config, contract, user_columns(course, config))
     roles.become_owner(course, owner)
     changes += migrations.apply_pending(course, "course")

@@ -2,7 +2,7 @@
 -- say, for the users they are about and for copies only. Answers with the copies it holds.
 -- Errors leave without DETAIL and values: PostgreSQL's would hold the row, and a password.
 -- Writes: the three tables, copy, chain. Equal rows are neither locked nor rewritten.
--- Slots: enrollment_user, profile_user
+-- Slots: enrollment_user, profile_user, text_formats
 CREATE OR REPLACE FUNCTION pyrepl.apply()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -14,9 +14,7 @@ SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET jit = off
-SET datestyle = 'ISO, YMD'
-SET timezone = 'UTC'
-SET intervalstyle = 'postgres'
+{text_formats}
 AS $apply$
 DECLARE
     v_users pyrepl.user_row[];
