@@ -21,6 +21,7 @@ DECLARE
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     v_until := clock_timestamp() + p_for;
+    CALL pyrepl.commit_pinned();
     LOOP
         IF v_ticked < clock_timestamp() - interval '1 s' THEN
             v_ticked := clock_timestamp();
