@@ -74,6 +74,7 @@ def _grants(course: Connection, config: Config, role: str) -> None:
     wanted = ("SELECT", "INSERT", "UPDATE", "DELETE")
     for table in contracts.table_names(config):
         grants.grant_table(course, table, wanted, owner)
+    grants.grant_types(course, contracts.table_names(config), owner)
     # erase looks whether the course refers to a user: it must be able to read that.
     for row in fetch(
         course,

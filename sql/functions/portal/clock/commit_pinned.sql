@@ -1,5 +1,5 @@
--- COMMIT, and set what the next transaction needs: operators and functions of others stand in
--- the path of whoever calls serve or poll, which cannot have a SET of their own; and his
+-- COMMIT, and set what the next transaction needs: operators and functions of others stand
+-- in the path of whoever calls serve or poll, which cannot have a SET of their own; and his
 -- database may begin transactions of another kind. Before any query: then it is too late.
 CREATE OR REPLACE PROCEDURE pyrepl.commit_pinned()
 LANGUAGE plpgsql
