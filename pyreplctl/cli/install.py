@@ -102,8 +102,8 @@ def _tell_membership(dsn: str, config: Config) -> None:
             talk(
                 f"{config.tables.enrollment.name} has a boolean column"
                 f" {texts.name(column)}, and every row makes a member, whatever it"
-                " says. If it says who still is one, write under [tables.enrollment] in pyreplctl.toml:\n"
-                f'  active = "{texts.name(column)}"',
+                " says. If it says who still is one, write under [tables.enrollment] in"
+                f' pyreplctl.toml:\n  active = "{texts.name(column)}"',
                 "yellow",
             )
 

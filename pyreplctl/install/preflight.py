@@ -29,6 +29,13 @@ def check_server(connection: Connection, what: str) -> None:
             f"{what} runs PostgreSQL {connection.info.server_version // 10000}",
             hint="pyreplctl needs PostgreSQL 15 or newer on both sides.",
         )
+    if value(connection, "SELECT getdatabaseencoding()") == "SQL_ASCII":
+        raise NotSuitable(
+            f"{what} is encoded in SQL_ASCII: its bytes are of no known encoding, and"
+            " those of a name may be no text anywhere else",
+            hint="Dump it, and restore it into one made with CREATE DATABASE … ENCODING"
+            " 'UTF8' TEMPLATE template0; pg_dump --encoding says what its bytes are.",
+        )
     if value(connection, "SELECT pg_is_in_recovery()"):
         raise NotSuitable(
             f"{what} is a standby and cannot be written",

@@ -255,6 +255,7 @@ def test_a_file_keeps_to_the_form(path: Path) -> None:
     assert len(lines) <= 90
     assert [line for line in lines if len(line) > 92] == []
     assert [line for line in lines if line != line.rstrip() or "\t" in line] == []
+    assert text.isascii()  # it goes into databases of any encoding
     created = _CREATES.findall(text)
     names = {name for _, name in created}
     assert names <= {path.stem}
