@@ -1,6 +1,9 @@
--- COMMIT, and set what the next transaction needs: operators and functions of others stand
--- in the path of whoever calls serve or poll, which cannot have a SET of their own; and his
--- database may begin transactions of another kind. Before any query: then it is too late.
+-- COMMIT, and begin the next transaction of serve or poll: of the kind that route needs,
+-- whatever the caller's database begins (before any query: then it is too late); with its
+-- own path (operators and functions of others stand in the caller's; serve and poll cannot
+-- have a SET), and with the lock that says that a clock is alive. It goes with the
+-- transaction, so that a call that fails leaves none behind in its session.
+-- Locks: the clocks' advisory lock, shared.
 CREATE OR REPLACE PROCEDURE pyrepl.commit_pinned()
 LANGUAGE plpgsql
 AS $commit_pinned$
@@ -12,6 +15,7 @@ BEGIN
     -- Not every server has it; a push writes a foreign table.
     PERFORM pg_catalog.set_config('restrict_nonsystem_relation_kind', '', true)
     WHERE current_setting('restrict_nonsystem_relation_kind', true) <> '';
+    PERFORM pg_try_advisory_xact_lock_shared(1887007344, -2);
 END
 $commit_pinned$;
 
