@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from pyreplctl.cli.durations import seconds
 from pyreplctl.cli.files import write_private
 from pyreplctl.cli.output import SETTINGS, complain, count, data, talk
-from pyreplctl.core import databases, locks
-from pyreplctl.core.config import DEFAULT_FILE, EXAMPLE
+from pyreplctl.core import databases, locks, texts
+from pyreplctl.core.config import DEFAULT_FILE, Config
 from pyreplctl.core.db import Connection, connect
 from pyreplctl.core.errors import Error, NotSuitable, UsageError
+from pyreplctl.core.examples import Platform, example
 from pyreplctl.core.names import literal
 from pyreplctl.courses import forget as courses_forget
 from pyreplctl.courses import unregister
 from pyreplctl.courses.identity import NotThisPortals
 from pyreplctl.delivery import pg_cron
-from pyreplctl.install import installed, portal, removal, script
+from pyreplctl.install import installed, membership, portal, removal, script
 from pyreplctl.schema.objects import ObjectChange
 
 
@@ -31,13 +33,22 @@ from pyreplctl.schema.objects import ObjectChange
     metavar="[FILE]",
     help="Where to write it.",
 )
-def init(file: Path) -> None:
+@click.option(
+    "--for",
+    "platform",
+    type=click.Choice(get_args(Platform)),
+    default="edx2012",
+    help="The platform: edX as it was in 2012 (all defaults), Open edX as it is today,"
+    " or a project with Django's own auth_user.",
+)
+def init(file: Path, platform: Platform) -> None:
     """Write a commented pyreplctl.toml.
 
-    It has every key at its default. A file that is there is never overwritten.
+    It has every key, at its default or as the platform needs it. A file that is there
+    is never overwritten.
     """
     try:
-        write_private(file, EXAMPLE, new=True)
+        write_private(file, example(platform), new=True)
     except FileExistsError as error:
         raise UsageError(
             f"{file} is there already", hint="Remove it first, or name another file."
@@ -81,7 +92,20 @@ def install(check: bool, dry_run: bool, lock_timeout: str) -> int:
     data(changes, [_line(c) for c in changes])
     done = sum(change.state != "unchanged" for change in changes)
     talk(f"{done} of {count(len(changes), 'object')} changed")
+    _tell_membership(dsn, config)
     return 0
+
+
+def _tell_membership(dsn: str, config: Config) -> None:
+    with connect(dsn, "the portal") as connection:
+        if column := membership.unconfigured(connection, config):
+            talk(
+                f"{config.tables.enrollment.name} has a boolean column"
+                f" {texts.name(column)}, and every row makes a member, whatever it"
+                " says. If it says who still is one, write under [tables.enrollment] in"
+                f' pyreplctl.toml:\n  active = "{texts.name(column)}"',
+                "yellow",
+            )
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -125,7 +126,17 @@ def _mode(database: Database) -> str:
     return f"{database.delivery}, now {database.effective_delivery}"
 
 
-@click.command("explain")
+class _NegativeNumbers(click.Command):
+    """A command to whose argument a negative number is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        number = next((n for n, a in enumerate(args) if re.fullmatch(r"-\d+", a)), None)
+        if number is not None and "--" not in args:
+            args = [*args[:number], *args[number + 1 :], "--", args[number]]
+        return super().parse_args(ctx, args)
+
+
+@click.command("explain", cls=_NegativeNumbers)
 @click.argument("who", metavar="USER", help="An id, a user name or an e-mail.")
 def explain_user(who: str) -> None:
     """Explain how a user stands with each course database.

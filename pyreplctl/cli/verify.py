@@ -12,7 +12,8 @@ from pyreplctl.cli import verify_output
 from pyreplctl.cli.files import write_private
 from pyreplctl.cli.output import SETTINGS, data, talk
 from pyreplctl.cli.verify_options import VerifyOptions
-from pyreplctl.core import databases
+from pyreplctl.core import databases, texts
+from pyreplctl.core.config import Policy
 from pyreplctl.core.db import connect
 from pyreplctl.core.errors import Error
 from pyreplctl.install import installed
@@ -121,10 +122,19 @@ def verify(**given: Any) -> int:
         _say_where(dsn, options.names)
     found = _found(dsn, options)
     verify_output.show(found, _values(dsn, found) if options.show_values else {})
+    _say_what_is_not_compared()
     if found.remedies and not options.repair:
         talk('"pyreplctl verify --repair --dry-run" shows what a repair would do')
     _write(dsn, found, options)
     return {True: 0, False: 3, None: 1}[found.ok]
+
+
+def _say_what_is_not_compared() -> None:
+    """Name the exempt columns, where they are more than a login changes."""
+    exempt = SETTINGS.config().policy.guard_exempt
+    if set(exempt) - set(Policy().guard_exempt):
+        shown = ", ".join(map(texts.name, exempt))
+        talk(f"not compared, as guard_exempt has them: {shown}")
 
 
 def _say_where(dsn: str, names: Sequence[str]) -> None:

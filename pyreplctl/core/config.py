@@ -38,7 +38,7 @@ _QualifiedName = Annotated[
     str,
     msgspec.Meta(
         pattern=r'^[^".\x00]+\.[^".\x00]+$',
-        description='a table is named "schema.table"',
+        description='a table is named "schema.table", and names stand without quotes',
     ),
 ]
 

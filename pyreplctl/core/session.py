@@ -34,6 +34,11 @@ def has_relation_kinds(version: int) -> bool:
     )
 
 
+def has_transaction_timeout(version: int) -> bool:
+    """Tell whether a server can end a long transaction."""
+    return version >= 170000
+
+
 SETTINGS = (
     Setting("role", "none", "a role that a database sets is not who logged in"),
     Setting("search_path", "pg_catalog, pg_temp", "no name is found in public"),
@@ -46,12 +51,23 @@ SETTINGS = (
     Setting("extra_float_digits", "3", "floats arrive whole"),
     Setting("bytea_output", "hex", "the driver reads it, other servers do"),
     Setting("array_nulls", "on", "NULL in an array is no text"),
+    Setting("backslash_quote", "safe_encoding", "a quote ends where it does elsewhere"),
+    Setting("escape_string_warning", "on", "as where there is no such setting"),
+    Setting("xmlbinary", "base64", "bytes in XML"),
+    Setting("xmloption", "content", "of any XML, not of documents alone"),
+    Setting("lc_monetary", "C", "numbers are told as elsewhere"),
+    Setting("lc_numeric", "C", "numbers are told as elsewhere"),
+    Setting("lc_time", "C", "so are days"),
+    Setting("default_text_search_config", "pg_catalog.simple", "there is no other"),
     # What a statement means.
     Setting("transform_null_equals", "off", "= NULL is what the standard says"),
     Setting("quote_all_identifiers", "off", "definitions are compared as texts"),
     Setting("row_security", "off", "a policy is an error, not an empty table"),
     Setting("check_function_bodies", "on", "but where create() says otherwise"),
     Setting("default_table_access_method", "heap", "queues need its locks and ctid"),
+    Setting("default_tablespace", "", "our owner may make nothing in another one"),
+    Setting("temp_tablespaces", "", "nor there"),
+    Setting("default_toast_compression", "pglz", "every server has it"),
     Setting("plpgsql.extra_errors", "none", "our functions are not written for them"),
     Setting(
         "createrole_self_grant",
@@ -79,7 +95,7 @@ SETTINGS = (
         "transaction_timeout",
         "0",
         "as statement_timeout",
-        lambda version: version >= 170000,
+        has_transaction_timeout,
     ),
     Setting("jit", "off", "compiling takes longer than any statement of ours"),
 )

@@ -29,6 +29,7 @@ from pyreplctl.courses.registered import Registered
 from pyreplctl.courses.request import Request
 from pyreplctl.courses.trial import AccountsInTheWay, accounts_in_the_way, trial_push
 from pyreplctl.install import objects, roles
+from pyreplctl.install.event_triggers import named_on_refusal
 from pyreplctl.schema import portal_objects
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.link import Link
@@ -99,7 +100,11 @@ class FirstRegistration:
         password: str,
         agreed: list[tuple[Any, ...]],
     ) -> list[ObjectChange]:
-        with driver_errors("the course database"), self.course.transaction():
+        with (
+            driver_errors("the course database"),
+            named_on_refusal(self.course, "the course database"),
+            self.course.transaction(),
+        ):
             for ours in (*link_roles(role), course_owner(role)):
                 links.refuse_role(self.course, ours)
             links.set_role_password(self.course, role, password)

@@ -14,6 +14,7 @@ from pyreplctl.courses.conninfo import connect_course
 from pyreplctl.courses.identity import Checked
 from pyreplctl.install.roles import unrecorded
 from pyreplctl.schema.link import (
+    ROLE_SETTINGS,
     Link,
     foreign_tables,
     immediate_role,
@@ -104,6 +105,31 @@ def set_role_password(course: Checked, role: str, password: str) -> None:
             sql.Literal(verifier),
         )
     )
+    pin_role(course, role)
+
+
+def pin_role(course: Checked, role: str) -> None:
+    """Set for a link role what its link cannot say: not every server has these.
+
+    What a database says for all, a role's own setting in that database overrides.
+    """
+    held = value(
+        course,
+        "SELECT s.setconfig FROM pg_db_role_setting s"
+        " JOIN pg_database d ON d.oid = s.setdatabase"
+        " WHERE d.datname = current_database() AND s.setrole = to_regrole(%s)",
+        role,
+    )
+    for name, text, since in ROLE_SETTINGS:
+        if since(course.info.server_version) and f"{name}={text}" not in (held or []):
+            course.execute(
+                sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {}").format(
+                    sql.Identifier(role),
+                    sql.Identifier(course.info.dbname),
+                    sql.Identifier(name),
+                    sql.Literal(text),
+                )
+            )
 
 
 def link_role(portal: Connection, number: int) -> str:

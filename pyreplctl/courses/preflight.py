@@ -19,6 +19,7 @@ from pyreplctl.core.errors import (
     UsageError,
 )
 from pyreplctl.core.names import identifier, quoted, quoted_table
+from pyreplctl.courses.unwritable import unwritable
 from pyreplctl.install.preflight import (
     check_server,
     held_columns,
@@ -102,7 +103,9 @@ def check_course(
                     f"ALTER TABLE {quoted_table(table)} ALTER COLUMN"
                     f" {quoted(own.name)} SET DEFAULT {_some_default(own)};"
                 )
-        for problem, remedy in missing_indexes(connection, config, part, "the course"):
+        found = missing_indexes(connection, config, part, "the course")
+        found += unwritable(connection, table, agreed_names)
+        for problem, remedy in found:
             problems.append(problem)
             remedies.append(remedy)
     if problems:

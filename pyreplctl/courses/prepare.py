@@ -43,6 +43,8 @@ def prepare(
         course.execute(create.format(sql.Identifier(owner)))
     changes += roles.repair(course, "course", _roles(course, role), owner)
     _grants(course, config, role)
+    for link_role in _roles(course, role).keys() - {owner}:
+        links.pin_role(course, link_role)
     blank = blank_of(config, contract, user_columns(course, config))
     roles.become_owner(course, owner)
     changes += migrations.apply_pending(course, "course")
@@ -73,6 +75,7 @@ def _grants(course: Connection, config: Config, role: str) -> None:
     wanted = ("SELECT", "INSERT", "UPDATE", "DELETE")
     for table in contracts.table_names(config):
         grants.grant_table(course, table, wanted, owner)
+    grants.grant_types(course, contracts.table_names(config), owner)
     # erase looks whether the course refers to a user: it must be able to read that.
     for row in fetch(
         course,

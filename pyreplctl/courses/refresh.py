@@ -24,6 +24,7 @@ from pyreplctl.courses.preflight import check_course
 from pyreplctl.courses.rebind import bind_again, queue_copies
 from pyreplctl.courses.rights import check_deployer
 from pyreplctl.install import installed, objects, preflight, roles
+from pyreplctl.install.event_triggers import named_on_refusal
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.objects import ObjectChange
 from pyreplctl.schema.roles import course_owner
@@ -107,7 +108,11 @@ class _Refresh:
         )[0]
         role, mode = row["link_role"], row["guard"]
         fingerprint = self.contract.fingerprint
-        with driver_errors("the course database"), self.course.transaction():
+        with (
+            driver_errors("the course database"),
+            named_on_refusal(self.course, "the course database"),
+            self.course.transaction(),
+        ):
             changes = prepare.prepare(
                 self.course, self.config, self.contract, agreed, role
             )

@@ -10,7 +10,7 @@ from pyreplctl.core.db import (
     fetch,
 )
 from pyreplctl.core.errors import DatabaseError, Error, NotSuitable
-from pyreplctl.core.texts import name
+from pyreplctl.core.texts import clean, name
 
 
 class AccountsInTheWay(NotSuitable):
@@ -28,8 +28,9 @@ class AccountsInTheWay(NotSuitable):
         super().__init__(
             f"{name} already has accounts where copies should be: " + "; ".join(parts),
             hint="With --adopt, accounts with the same id and name are taken over; the"
-            " others keep their dossiers from being delivered until they are renamed or"
-            " removed at the course.",
+            " others keep their dossiers from being delivered until they are renamed at"
+            ' the course or, where it is the id, get another one: "pyreplctl dead show"'
+            " has the statement.",
         )
 
 
@@ -50,9 +51,10 @@ def trial_push(connection: Connection, number: int) -> None:
                 hint="postgres_fdw refuses that. In the course's pg_hba.conf let the"
                 " portal's address log in by scram-sha-256, not trust or peer.",
             ) from error
-        raise NotSuitable(
-            f"{error}", hint=error.hint or "The log of the course server says more."
-        ) from error
+        # Ours for a lacking right is about roles of the portal.
+        said = getattr(getattr(error.__cause__, "diag", None), "message_hint", None)
+        hint = clean(said or "") or "The log of the course server says more."
+        raise NotSuitable(f"{error}", hint=hint) from error
     except Error as error:
         raise NotSuitable(
             f"the portal's server cannot reach the course database: {error}",

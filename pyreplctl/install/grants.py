@@ -48,6 +48,21 @@ def grant_schema(connection: Connection, schema: str, role: str) -> bool:
     return True
 
 
+def grant_types(connection: Connection, tables: Sequence[str], *roles: str) -> None:
+    """Let roles name the types of the columns of tables, wherever these are kept."""
+    schemas = connection.execute(
+        "SELECT DISTINCT n.nspname::text FROM pg_attribute a"
+        " JOIN pg_type t ON t.oid = a.atttypid"
+        " JOIN pg_namespace n ON n.oid = t.typnamespace"
+        " WHERE a.attrelid = ANY (%s::regclass[]) AND a.attnum > 0"
+        " AND NOT a.attisdropped",
+        ([quoted_table(name) for name in tables],),
+    ).fetchall()
+    for (schema,) in schemas:
+        for role in roles:
+            grant_schema(connection, schema, role)
+
+
 def revoke_table(connection: Connection, table: str, role: str) -> bool:
     """Take all rights on a table from a role; return whether it had any of its own."""
     held = value(

@@ -11,12 +11,13 @@ from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, connect, value
 from pyreplctl.core.locks import Patience, install_lock
 from pyreplctl.install import grants, preflight, roles, triggers
+from pyreplctl.install.event_triggers import named_on_refusal
 from pyreplctl.install.migrations import apply_pending
 from pyreplctl.install.objects import apply_portal_objects, drop
 from pyreplctl.install.triggers import apply_triggers
 from pyreplctl.schema import contracts, portal_objects
 from pyreplctl.schema.objects import ObjectChange, orphans, states
-from pyreplctl.schema.roles import OWNER, READER, ROLES
+from pyreplctl.schema.roles import CAPTURE, OWNER, READER, ROLES
 
 
 def install(
@@ -38,7 +39,7 @@ def install_by(
     """Do the same by a connection that is open."""
     with install_lock(connection):
         preflight.check_portal(connection, config)
-        with connection.transaction():
+        with named_on_refusal(connection, "the portal"), connection.transaction():
             changes = _prepare(connection, config)
         patience = patience or Patience()
         for item in portal_objects.triggers(config):
@@ -164,6 +165,9 @@ def _grants(connection: Connection, config: Config) -> list[ObjectChange]:
         grants.grant_schema(
             connection, name.split(".", 1)[0], OWNER
         )  # to name its types
+    grants.grant_types(
+        connection, contracts.table_names(config), OWNER, READER, CAPTURE
+    )
     return changes
 
 

@@ -13,6 +13,7 @@ from pyreplctl.core.errors import NotInstalled, NotSuitable
 from pyreplctl.core.names import quoted, quoted_table
 from pyreplctl.install import migrations
 from pyreplctl.install.strangers import refuse_made_up_roles, refuse_strangers
+from pyreplctl.install.table_kinds import check_kind
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import PARTS, Column, Contract
 from pyreplctl.schema.roles import OWNERS
@@ -27,6 +28,13 @@ def check_server(connection: Connection, what: str) -> None:
         raise NotSuitable(
             f"{what} runs PostgreSQL {connection.info.server_version // 10000}",
             hint="pyreplctl needs PostgreSQL 15 or newer on both sides.",
+        )
+    if value(connection, "SELECT getdatabaseencoding()") == "SQL_ASCII":
+        raise NotSuitable(
+            f"{what} is encoded in SQL_ASCII: its bytes are of no known encoding, and"
+            " those of a name may be no text anywhere else",
+            hint="Dump it, and restore it into one made with CREATE DATABASE … ENCODING"
+            " 'UTF8' TEMPLATE template0; pg_dump --encoding says what its bytes are.",
         )
     if value(connection, "SELECT pg_is_in_recovery()"):
         raise NotSuitable(
@@ -117,14 +125,8 @@ def held_columns(
 ) -> dict[str, Column]:
     """Return the columns that a table has, by name; `NotSuitable` if it has none."""
     table = getattr(config.tables, part)
-    held = {c.name: c for c in contracts.columns_of(connection, table.name)}
-    if not held:
-        raise NotSuitable(
-            f"{where} has no table {table.name}",
-            hint=f"Run the platform's migrations first, or name the {part} table under"
-            f" [tables.{part}] in pyreplctl.toml.",
-        )
-    return held
+    check_kind(connection, table.name, part, where)
+    return {c.name: c for c in contracts.columns_of(connection, table.name)}
 
 
 def missing_indexes(

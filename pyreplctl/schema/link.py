@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from pyreplctl.core.session import has_relation_kinds, has_transaction_timeout
 from pyreplctl.schema.foreign_tables import PUSHED, VERIFIED
 from pyreplctl.schema.roles import IMMEDIATE
 from pyreplctl.schema.sql_files import Slots, statements, texts
@@ -19,7 +20,14 @@ PINNED = (
     " -c default_transaction_deferrable=off -c exit_on_error=off"
     " -c standard_conforming_strings=on -c array_nulls=on"
     " -c transform_null_equals=off -c quote_all_identifiers=off -c bytea_output=hex"
-    " -c plpgsql.extra_errors=none"
+    " -c backslash_quote=safe_encoding -c xmlbinary=base64 -c xmloption=content"
+    " -c plpgsql.extra_errors=none -c idle_session_timeout=0"
+)
+# What only some servers have, and options of a link must not name: set for its roles.
+ROLE_SETTINGS = (
+    # The inbox is a view of ours.
+    ("restrict_nonsystem_relation_kind", "", has_relation_kinds),
+    ("transaction_timeout", "0", has_transaction_timeout),
 )
 # A course that hangs must not hang the portal: every wait has an end.
 _DEFAULTS = {
@@ -130,7 +138,7 @@ def lost_options(link: Link, held: Mapping[str, str]) -> dict[str, str]:
                 setting: text
                 for setting, text in settings.items()
                 if setting not in given
-                or (setting.endswith("timeout") and _is_zero(given[setting]))
+                or (setting.endswith("timeout") and _is_zero(given[setting], text))
                 or (not setting.endswith("timeout") and given[setting] != text)
             }
             if wrong:
@@ -186,8 +194,8 @@ def _meaning(text: str) -> str | int:
     return int(found[1]) * _UNITS[found[2]] if found else text
 
 
-def _is_zero(text: str) -> bool:
-    return re.fullmatch(r"0+\s*[a-z]*", text) is not None
+def _is_zero(text: str, wanted: str = "1") -> bool:
+    return wanted != "0" and re.fullmatch(r"0+\s*[a-z]*", text) is not None
 
 
 def options_sql(

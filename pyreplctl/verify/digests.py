@@ -28,6 +28,7 @@ NARROWEST = 1 << 10
 FIRST = 1 << 12  # ids in the first range: what it tells of the others is not known yet
 AT_ONCE = 1 << 14  # users who are looked at one by one in a statement
 PATIENCE = 5.0  # seconds that a statement may take at the least
+GREATEST = (1 << 63) - 1  # of all ids
 _LONGEST = (1 << 31) - 1  # milliseconds that a setting can hold
 _PAIR = struct.Struct("!qq")  # bucket, digest
 _BLOCK = 8 * _PAIR.size  # bytes of two lists that are compared at once
@@ -111,8 +112,9 @@ def ranges(sides: SessionPair, first: int, highest: int) -> Iterator[Range]:
     """
     strategy, width = Strategy(), FIRST
     probe = Range(first, 0, 0, [])
-    while first <= highest:
-        last = min(first + width, highest + 1)
+    end = min(highest, GREATEST - 1)
+    while first <= end:
+        last = min(first + width, end + 1)
         started = time.monotonic()
         try:
             _limit(sides, max(PATIENCE, 5 * sides.target))
@@ -131,11 +133,20 @@ def ranges(sides: SessionPair, first: int, highest: int) -> Iterator[Range]:
         else:
             width = int(max(width * min(sides.target / took, 4), NARROWEST))
         first = last
-        if was_first and first <= highest:
+        if was_first and first <= end:
             probe = found
         else:
             yield probe + found
             probe = Range(first, 0, 0, [])
+    if highest == GREATEST:
+        yield _greatest(sides)
+
+
+def _greatest(sides: SessionPair) -> Range:
+    """Compare the one user before whom a range has no end that is an id."""
+    here, there = _both(sides, DigestRequest([GREATEST], 0, 0, 0))
+    suspects = [GREATEST] if here["digests"] != there else []
+    return Range(GREATEST + 1, here["members"] or 0, here["former"] or 0, suspects)
 
 
 def _limit(sides: SessionPair, seconds: float) -> None:

@@ -1,8 +1,8 @@
--- The inbox's INSTEAD OF UPDATE trigger: make this course database hold what the dossiers
--- say, for the users they are about and for copies only. Answers with the copies it holds.
--- Errors leave without DETAIL and values: PostgreSQL's would hold the row, and a password.
+-- The inbox's INSTEAD OF UPDATE trigger: make this course database hold what dossiers say,
+-- for their users and for copies only. Answers with the copies it holds. Errors leave
+-- without DETAIL and values: PostgreSQL's would hold the row, and a password.
 -- Writes: the three tables, copy, chain. Equal rows are neither locked nor rewritten.
--- Slots: enrollment_user, profile_user
+-- Slots: enrollment_user, profile_user, text_formats
 CREATE OR REPLACE FUNCTION pyrepl.apply()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -14,9 +14,7 @@ SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET jit = off
-SET datestyle = 'ISO, YMD'
-SET timezone = 'UTC'
-SET intervalstyle = 'postgres'
+{text_formats}
 AS $apply$
 DECLARE
     v_users pyrepl.user_row[];
@@ -31,6 +29,7 @@ DECLARE
     v_column text;
     v_constraint text;
     v_context text;
+    v_type text;
 BEGIN
     NEW.again := pyrepl.check_push(NEW.portal, NEW.contract, NEW.prev, NEW.tag, NEW.ids);
     NEW.copies := '{{}}';
@@ -47,9 +46,8 @@ BEGIN
         pyrepl.write_users(NEW.ids, NEW.generations, NEW.members, NEW.frozen, v_users);
     v_held := NEW.copies;  -- and what is left of erased users
     IF cardinality(NEW.copies) < cardinality(NEW.ids) THEN
-        v_held := ARRAY(
-            SELECT i.id FROM unnest(NEW.ids) i(id) CROSS JOIN LATERAL (
-                SELECT FROM pyrepl.copy c WHERE c.user_id = i.id OFFSET 0) c);
+        v_held := ARRAY(SELECT i.id FROM unnest(NEW.ids) i(id) CROSS JOIN LATERAL (
+            SELECT FROM pyrepl.copy c WHERE c.user_id = i.id OFFSET 0) c);
         v_profiles := ARRAY(
             SELECT n FROM unnest(v_profiles) n CROSS JOIN LATERAL (
                 SELECT FROM pyrepl.copy c
@@ -69,7 +67,8 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS v_sqlstate = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT,
         v_hint = PG_EXCEPTION_HINT, v_table = TABLE_NAME, v_column = COLUMN_NAME,
-        v_constraint = CONSTRAINT_NAME, v_context = PG_EXCEPTION_CONTEXT;
+        v_constraint = CONSTRAINT_NAME, v_context = PG_EXCEPTION_CONTEXT,
+        v_type = PG_DATATYPE_NAME;
     IF v_sqlstate = '23505' THEN
         SELECT h.*, CASE h.sqlstate WHEN '23505' THEN v_context END
         INTO v_sqlstate, v_message, v_hint, v_detail, v_context
@@ -80,7 +79,8 @@ EXCEPTION WHEN OTHERS THEN
         ERRCODE = v_sqlstate,
         MESSAGE = pyrepl.explain_error(
             v_sqlstate, v_message, v_table, v_column, v_constraint, v_context),
-        HINT = CASE WHEN v_sqlstate LIKE 'PR%' THEN v_hint ELSE '' END, DETAIL = v_detail,
+        HINT = CASE WHEN v_sqlstate LIKE 'PR%' THEN v_hint ELSE coalesce(pyrepl.remedy(
+            v_sqlstate, v_context, v_table, v_column, v_type), '') END, DETAIL = v_detail,
         TABLE = v_table, COLUMN = v_column, CONSTRAINT = v_constraint;
 END
 $apply$;

@@ -15,12 +15,16 @@ AS $explain_error$
         THEN p_message ELSE
         CASE p_sqlstate
             WHEN '22001' THEN 'a value is too long for its column at the course'
+            WHEN '22P02' THEN 'a value is none of its type at the course'
             WHEN '23502' THEN 'a column of the course needs a value'
             WHEN '23503' THEN 'a foreign key of the course is violated'
             WHEN '23505' THEN 'a unique value is taken at the course'
             WHEN '23514' THEN 'a check of the course is violated'
             WHEN '40001' THEN 'the course changed the same row at the same time'
             WHEN '42501' THEN 'a right is missing at the course'
+            WHEN '42703' THEN 'a column is missing at the course'
+            WHEN '42883' THEN 'a function is missing at the course'
+            WHEN '42P01' THEN 'a table or view is missing at the course'
             WHEN '55P03' THEN 'a row or table of the course is locked'
             ELSE 'the course refused a dossier with SQLSTATE ' || p_sqlstate END
         || coalesce(', table ' || nullif(p_table, ''), '')

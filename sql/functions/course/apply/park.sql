@@ -1,6 +1,6 @@
 -- Second step of apply: where a row of the batch gives up a unique text value that another
 -- row of the batch takes, put a placeholder there first, or the exchange collides half-way.
--- Case is folded, so that an index on lower(…) is served too.
+-- Case is folded, so that an index on lower() is served too.
 -- Writes: p_table, rows of copies only.
 CREATE OR REPLACE FUNCTION pyrepl.park(
     p_table regclass, p_key name, p_user name, p_part text, p_rows anyarray)

@@ -25,9 +25,10 @@ BEGIN
     IF v_found.local IS NOT NULL THEN
         RAISE 'local account in the way: user % of the course is not a copy',
             array_to_string(v_found.local, ', ')
-            USING ERRCODE = 'PR020', HINT = 'The id belongs to an account of the course. '
-            'Give that account another id, or, if it is the same person, take it over with '
-            '"pyreplctl course register --adopt".';
+            USING ERRCODE = 'PR020', HINT = format('The id belongs to an account of the '
+            'course. Give that account another id there: SELECT pyrepl.move_accounts(%L); '
+            'or, if it is the same person, take it over with "pyreplctl course register '
+            '--adopt".', v_found.local);
     END IF;
 
     IF v_found.new_ids IS NOT NULL THEN

@@ -29,7 +29,7 @@ BEGIN
             WHERE c.user_id >= v_first AND c.user_id < NEW.last;
             EXIT WHEN v_first IS NULL;
             v_first := greatest(v_first & -16384, NEW.first);
-            v_last := least((v_first & -16384) + 16384, NEW.last);
+            v_last := least(v_first | 16383, NEW.last - 1) + 1;
             v_digests := pyrepl.digest_buckets(NULL, v_first, v_last, NEW.shift, NEW.seed);
             NEW.digests := coalesce(NEW.digests || v_digests, NEW.digests, v_digests);
             v_first := v_last;

@@ -9,6 +9,7 @@ STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
+SET quote_all_identifiers = off  -- types are compared by name
 AS $structure_rows$
     SELECT * FROM pyrepl.object_rows()
     UNION ALL

@@ -14,6 +14,7 @@ DECLARE
     v_words text := CASE p_sqlstate
         WHEN '08006' THEN 'the connection to the course was lost'
         WHEN '22001' THEN 'a value is too long for its column at the course'
+        WHEN '22P02' THEN 'a value is none of its type at the course'
         WHEN '23502' THEN 'a column of the course needs a value'
         WHEN '23503' THEN 'a foreign key of the course is violated'
         WHEN '23505' THEN 'a unique value is taken at the course'

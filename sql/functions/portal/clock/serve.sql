@@ -1,6 +1,5 @@
 -- Route and deliver for a while: all that the worker does, for psql, cron and pg_cron.
--- Several may run at once. Not SECURITY DEFINER and without SET, or it could not COMMIT: it
--- sets the path itself after each COMMIT, since operators of others stand in the caller's.
+-- Several may run at once. Without DEFINER and SET, or it could not COMMIT: commit_pinned.
 CREATE OR REPLACE PROCEDURE pyrepl.serve(p_for interval DEFAULT '55 s')
 LANGUAGE plpgsql
 AS $serve$
@@ -21,6 +20,7 @@ DECLARE
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     v_until := clock_timestamp() + p_for;
+    CALL pyrepl.commit_pinned();  -- the caller's may be of another kind
     LOOP
         IF clock_timestamp() NOT BETWEEN v_ticked AND v_ticked + interval '1 s' THEN
             v_ticked := clock_timestamp();

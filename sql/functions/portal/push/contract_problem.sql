@@ -5,6 +5,7 @@ RETURNS text
 LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off  -- types are compared by name
 AS $contract_problem$
 BEGIN
     RETURN (

@@ -8,8 +8,8 @@
 -- Slots: dossiers, enrollment_hosted, enrollment_row, enrollment_table,
 --   enrollment_types, enrollment_user, enrollment_values, frozen, membership, present,
 --   profile_key, profile_row, profile_table, profile_types, profile_user,
---   profile_values, require_tables, user_key, user_row, user_table, user_types,
---   user_values
+--   profile_values, require_tables, text_formats, user_key, user_row, user_table,
+--   user_types, user_values
 CREATE OR REPLACE FUNCTION pyrepl.{dossiers}(
     p_users bigint[], p_thaw bigint[], OUT ids bigint[], OUT known bigint[],
     OUT placed bigint[], OUT generations bigint[], OUT members boolean[],
@@ -21,11 +21,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
 SET plan_cache_mode = force_generic_plan
-SET datestyle = 'ISO, YMD'
-SET timezone = 'UTC'
-SET intervalstyle = 'postgres'
-SET extra_float_digits = 3
-SET bytea_output = 'hex'
+{text_formats}
 AS $dossiers$
 BEGIN
     {require_tables};

@@ -11,7 +11,8 @@ SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $find_users$
 DECLARE
-    v_id bigint := CASE WHEN p_who ~ '^[0-9]{{1,18}}$' THEN p_who::bigint END;
+    v_number numeric := CASE WHEN p_who ~ '^-?[0-9]{{1,19}}$' THEN p_who::numeric END;
+    v_id bigint := CASE WHEN abs(v_number + 0.5) < 9223372036854775808 THEN v_number END;
     v_here boolean;
 BEGIN
     {require_tables};

@@ -35,7 +35,7 @@ BEGIN
             WHERE p.user_id >= v_first AND p.user_id < p_last) i(id);
         EXIT WHEN v_first IS NULL;
         v_first := greatest(v_first & -16384, p_first);
-        v_last := least((v_first & -16384) + 16384, p_last);
+        v_last := least(v_first | 16383, p_last - 1) + 1;
         EXECUTE v_truth INTO v_step USING p_users, v_first, v_last, p_shift, p_seed, false;
         members := coalesce(members, 0) + coalesce(v_step.members, 0);
         former := coalesce(former, 0) + coalesce(v_step.former, 0);

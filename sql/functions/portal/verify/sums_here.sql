@@ -20,7 +20,8 @@ BEGIN
     IF 1 < (
             SELECT count(*) FROM pyrepl.hosting h
             WHERE h.database_id = p_database AND h.active)
-        OR pyrepl.non_members(p_database, p_first, least(p_first + 1024, p_last)) <> '{{}}'
+        OR pyrepl.non_members(p_database, p_first,
+            least(p_first::numeric + 1024, p_last)::bigint) <> '{{}}'
     THEN
         v_others := pyrepl.non_members(p_database, p_first, p_last);
     END IF;
