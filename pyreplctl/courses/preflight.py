@@ -22,6 +22,7 @@ from pyreplctl.install.preflight import (
     check_server,
     held_columns,
     missing_indexes,
+    table_problems,
 )
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import PARTS, Column, Contract
@@ -78,6 +79,9 @@ def check_course(
     problems: list[str] = []
     remedies: list[str] = []
     agreed = []
+    for table, problem, remedy in table_problems(connection, config):
+        problems.append(f"{table} {problem}")
+        remedies.append(remedy)
     for part, table in zip(PARTS, contract.tables, strict=True):
         held = held_columns(connection, config, part, "the course")
         full = {c.name: c for c in contracts.columns_of(portal, table)}

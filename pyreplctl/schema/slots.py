@@ -84,10 +84,16 @@ def table_slots(config: Config) -> Slots:
     slots["catalog_hash"] = _fragment(
         "catalog_hash", {"kind": sql.SQL("o.kind"), "name": sql.SQL("o.name")}
     )
+    slots["table_problems"] = table_problems(sql.SQL("p_tables"))
     slots |= _policy_slots(config)
     for name in ("fan_out_users", "fan_out", "text_formats", "require_tables"):
         slots[name] = _fragment(name, slots)
     return slots
+
+
+def table_problems(tables: sql.Composable) -> sql.SQL:
+    """Return the query for what keeps tables, an array of names, from replication."""
+    return _fragment("table_problems", {"tables": tables})
 
 
 def _fragment(name: str, slots: Slots) -> sql.SQL:

@@ -162,6 +162,8 @@ def _course(
     items = findings.objects(rows, wanted, refresh)
     items += findings.tables(rows, "course", refresh)
     items += findings.others(rows, ("schema", "role", "grant"), refresh)
+    ordinary = Remedy(f"make it an ordinary table again, then {refresh.text}")
+    items += findings.others(rows, ("platform table",), ordinary)
     items += [
         findings.plain(
             row,

@@ -102,9 +102,16 @@ def portal_findings(
     items += findings.objects(own, wanted, remedy)
     items += findings.tables(own, "portal", remedy)
     items += findings.others(own, ("schema", "role", "grant"), remedy)
+    items += findings.others(own, ("platform table",), _ordinary(remedy))
     items += [_settings(known, given), *_clock(connection, known)]
     items += _orphan_links(known)
     return sorted(items)
+
+
+def _ordinary(remedy: Remedy) -> Remedy:
+    return Remedy(
+        f'make it an ordinary table again, {remedy.text} and "pyreplctl backfill"'
+    )
 
 
 def _contract(
