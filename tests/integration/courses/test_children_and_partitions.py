@@ -1,7 +1,7 @@
-"""Tables with children, parts, or a writer besides: refused, and noticed when they come.
+"""Tables with children, parts, or a writer besides: refused, noticed when they come.
 
-A ctid is unique in one table only: an UPDATE by ctid made a copy of a local superuser in
-a child table of auth_user, and verify said equal.
+A ctid is unique in one table only: an UPDATE by ctid made a copy of a local superuser
+in a child table of auth_user, and verify said equal.
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ ODD: dict[str, tuple[LiteralString, str]] = {
     ),
     "partitions": (PARTITIONED, "public.student_courseenrollment is partitioned"),
     "a child itself": (
-        "CREATE TABLE all_profiles (LIKE auth_userprofile);"
-        "ALTER TABLE auth_userprofile INHERIT all_profiles",
+        (
+            "CREATE TABLE all_profiles (LIKE auth_userprofile);"
+            "ALTER TABLE auth_userprofile INHERIT all_profiles"
+        ),
         "public.auth_userprofile inherits from public.all_profiles",
     ),
     "a crash would empty it": (
@@ -49,8 +51,10 @@ ODD: dict[str, tuple[LiteralString, str]] = {
         "public.student_courseenrollment is not logged",
     ),
     "a subscription": (
-        "INSERT INTO pg_subscription_rel"
-        " VALUES (1, 'auth_userprofile'::regclass, 'r', NULL)",
+        (
+            "INSERT INTO pg_subscription_rel"
+            " VALUES (1, 'auth_userprofile'::regclass, 'r', NULL)"
+        ),
         "public.auth_userprofile is written by a logical subscription",
     ),
 }
