@@ -43,7 +43,9 @@ def prepare(
     roles.become_owner(course, owner)
     changes += migrations.apply_pending(course, "course")
     server = course.info.server_version
-    wanted = wanted_objects(config, contract, role, blank, server)
+    local = {(part, column): type_ for part, _, _, column, _, type_ in agreed}
+    here = contract.at_course(local)
+    wanted = wanted_objects(config, here, role, blank, server)
     changes += objects.apply(course, wanted)
     for item in orphans(course, wanted, "function", "view", "type"):
         objects.drop(course, item)
@@ -71,6 +73,7 @@ def _grants(course: Connection, config: Config, role: str) -> None:
     wanted = ("SELECT", "INSERT", "UPDATE", "DELETE")
     for table in contracts.table_names(config):
         grants.grant_table(course, table, wanted, owner)
+    grants.grant_types(course, contracts.table_names(config), owner)
     # erase looks whether the course refers to a user: it must be able to read that.
     for row in fetch(
         course,

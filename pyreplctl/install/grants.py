@@ -48,6 +48,20 @@ def grant_schema(connection: Connection, schema: str, role: str) -> bool:
     return True
 
 
+def grant_types(connection: Connection, tables: Sequence[str], role: str) -> None:
+    """Let a role name the types of columns: those of extensions lie anywhere."""
+    rows = connection.execute(
+        "SELECT DISTINCT s.nspname::text FROM pg_attribute a"
+        " JOIN pg_type t ON t.oid = a.atttypid"
+        " JOIN pg_namespace s ON s.oid = t.typnamespace"
+        " WHERE a.attrelid = ANY (%s::regclass[]) AND a.attnum > 0"
+        " AND NOT a.attisdropped AND s.nspname <> 'pg_catalog'",
+        ([quoted_table(table) for table in tables],),
+    )
+    for (schema,) in rows.fetchall():
+        grant_schema(connection, schema, role)
+
+
 def revoke_table(connection: Connection, table: str, role: str) -> bool:
     """Take all rights on a table from a role; return whether it had any of its own."""
     held = value(

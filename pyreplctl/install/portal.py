@@ -164,6 +164,8 @@ def _grants(connection: Connection, config: Config) -> list[ObjectChange]:
         grants.grant_schema(
             connection, name.split(".", 1)[0], OWNER
         )  # to name its types
+    for role in (OWNER, READER):
+        grants.grant_types(connection, contracts.table_names(config), role)
     return changes
 
 

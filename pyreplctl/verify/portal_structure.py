@@ -63,6 +63,10 @@ class PortalState:
     agreements: dict[int, Agreement]
     contracts: dict[int, Contract]
 
+    def tables(self, agreed: Agreement) -> tuple[str, str, str]:
+        """Return the tables of a contract."""
+        return self.contracts[agreed.contract_id].tables
+
     def row(self, kind: str) -> Row:
         """Return the only row of a kind."""
         return next(row for row in self.rows if row.kind == kind)

@@ -31,6 +31,9 @@ AS $structure_rows$
     SELECT * FROM pyrepl.platform_rows(
         ARRAY(SELECT DISTINCT c.table_name FROM pyrepl.contract_column c))
     UNION ALL
+    SELECT * FROM pyrepl.type_rows(
+        ARRAY(SELECT DISTINCT c.table_name FROM pyrepl.contract_column c))
+    UNION ALL
     SELECT 'binding', b.name, 'current', NULL, b.held, NULL
     FROM pyrepl.binding i
     CROSS JOIN LATERAL (VALUES
