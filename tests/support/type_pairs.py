@@ -59,12 +59,10 @@ def _numeric(random: Random, depth: int) -> Pair:
         for p in (-1, 0, 1, 2)
         for s in (-1, 0, 0, 1)
     ]
-    digits = "".join(random.choices("123456789", k=20))
-    values = ["NaN", "0", "-1.5"]
-    for before in range(14):
-        for after in range(9):
-            values.append(f"{digits[:before] or '0'}.{digits[-after - 1 :]}")
-            values.append(f"{'9' * before or '0'}.{'9' * after}")
+    values = ["NaN", "0", "-1.5", *(f"0.{'0' * n}{d}8" for n in range(7) for d in "18")]
+    for before, after in itertools.product(range(17), (1, 2, 3, 5, 8)):
+        first, last = (random.choices("12345678", k=k) for k in (before, after))
+        values.append(f"{''.join(first) or '0'}.{''.join(last)}")
     return _plain(*_two(random, ["numeric", *near]), values)
 
 
@@ -126,7 +124,7 @@ def _whole(random: Random, depth: int) -> Pair:
     near = ["smallint", "integer", "bigint"]
     ends = [2**15, 2**31, 2**63]
     values = [str(n) for end in ends for n in (-end, end - 1)]
-    return _plain(*_two(random, near), [*values, "0"])
+    return _plain(*_two(random, near), [*values, "0", "40000", "99999"])
 
 
 def _array(random: Random, depth: int) -> Pair:

@@ -6,7 +6,7 @@ The faults of test_contract_by_meaning.py were ten of a kind: this looks for oth
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import NamedTuple
 
@@ -64,21 +64,26 @@ class Sides(NamedTuple):
 
 
 @pytest.fixture
-def sides(new_portal: NewPortal, new_course: NewCourse) -> Sides:
-    made = []
-    for dsn in (new_portal(), new_course()):
-        connection = psycopg.connect(dsn, autocommit=True)
-        for setting in FORMATS:
-            connection.execute(setting.encode())
-        connection.execute(
-            "CREATE FUNCTION take(p_table text, p_type text, p_values text[])"
-            " RETURNS void LANGUAGE plpgsql AS $$ DECLARE v_one text; BEGIN"
-            " FOREACH v_one IN ARRAY p_values LOOP BEGIN EXECUTE format("
-            " 'INSERT INTO %I (v) SELECT $1::%s', p_table, p_type) USING v_one;"
-            " EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; END $$"
-        )
-        made.append(connection)
-    return Sides(*made)
+def sides(new_portal: NewPortal, new_course: NewCourse) -> Iterator[Sides]:
+    with (
+        psycopg.connect(new_portal(), autocommit=True) as portal,
+        psycopg.connect(new_course(), autocommit=True) as course,
+    ):
+        for connection in (portal, course):
+            prepare(connection)
+        yield Sides(portal, course)
+
+
+def prepare(connection: Connection) -> None:
+    for setting in FORMATS:
+        connection.execute(setting.encode())
+    connection.execute(
+        "CREATE FUNCTION take(p_table text, p_type text, p_values text[])"
+        " RETURNS void LANGUAGE plpgsql AS $$ DECLARE v_one text; BEGIN"
+        " FOREACH v_one IN ARRAY p_values LOOP BEGIN EXECUTE format("
+        " 'INSERT INTO %I (v) SELECT $1::%s', p_table, p_type) USING v_one;"
+        " EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; END $$"
+    )
 
 
 def compared(sides: Sides, count: int) -> list[tuple[Column, Difference | None]]:
@@ -143,10 +148,10 @@ def look(connection: Connection, table: str, column: Column) -> tuple[object, ..
     return connection.execute(query).fetchone() or ()
 
 
-def search(sides: Sides) -> tuple[int, int]:
+def search(sides: Sides, examples: int = EXAMPLES) -> tuple[int, int]:
     """Draw pairs; return how many were the same, and how many were refused."""
     random = Random(SEED)
-    pairs = [draw(random) for _ in range(EXAMPLES)]
+    pairs = [draw(random) for _ in range(examples)]
     for number, pair in enumerate(pairs):
         sides.make(number, pair)
     accepted = 0
@@ -158,7 +163,9 @@ def search(sides: Sides) -> tuple[int, int]:
             assert arrived.equal, said
             assert arrived.sorted, said
             accepted += 1
-        elif not found.check:  # a CHECK that no value happens to violate is one, too
+        elif not found.check and "CHECK" not in str(pair.portal):
+            # A CHECK is not looked through: neither one that no value violates, nor
+            # one that leaves no value too long.
             assert not (arrived.equal and arrived.sorted), said
     return accepted, len(pairs) - accepted
 
@@ -199,4 +206,4 @@ def test_control_a_rule_that_is_wrong_is_found(
 ) -> None:
     monkeypatch.setattr(meaning, rule, broken)
     with pytest.raises(AssertionError, match="seed"):
-        search(sides)
+        search(sides, 60)
