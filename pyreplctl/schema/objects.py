@@ -18,7 +18,7 @@ from psycopg import Cursor, sql
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.names import quoted_table
 from pyreplctl.schema.roles import OWNER
-from pyreplctl.schema.sql_files import Slots, render, texts
+from pyreplctl.schema.slots import catalog_hash
 
 _OWNER = re.compile(r"^-- Owner: (\w+)$", re.MULTILINE)
 
@@ -65,7 +65,6 @@ def catalog_query(connection: Connection, query: str, items: list[Object]) -> Cu
 
     What it hashes is written the same whatever the session's search_path.
     """
-    hashed = texts("fragments")["catalog_hash"]
     fields = [[getattr(i, f) for i in items] for f in ("kind", "name", "source_hash")]
     given = sql.SQL(
         "unnest({}::text[], {}::text[], {}::text[])"
@@ -77,12 +76,9 @@ def catalog_query(connection: Connection, query: str, items: list[Object]) -> Cu
         " {};"
         " SELECT set_config('search_path', current_setting('pyrepl.path'), true)"
     )
-    slots: Slots = {"kind": sql.SQL("o.kind"), "name": sql.SQL("o.name")}
     cursor = connection.execute(
         statements.format(
-            sql.SQL(query).format(
-                items=given, catalog_hash=sql.SQL(render(hashed, slots))
-            )
+            sql.SQL(query).format(items=given, catalog_hash=catalog_hash())
         )
     )
     cursor.nextset()
@@ -95,7 +91,9 @@ def states(connection: Connection, items: Iterable[Object]) -> list[str]:
     cursor = catalog_query(
         connection,
         "SELECT {catalog_hash} AS held, r.catalog_hash AS recorded,"
-        " r.source_hash = o.source_hash AS same_source"
+        # A view of which an older version kept no text is made again.
+        " r.source_hash = o.source_hash AND (o.kind <> 'view'"
+        "  OR to_jsonb(r) ->> 'definition' IS NOT NULL) AS same_source"
         " FROM {items} LEFT JOIN pyrepl.object r USING (kind, name) ORDER BY o.place",
         wanted,
     )

@@ -87,7 +87,7 @@ def _check_lines(row: Row) -> None:
 
 
 def version(rows: Iterable[Row]) -> int:
-    """Return the version of its server, as libpq has it."""
+    """Return the version of the server for which it was prepared, as libpq has it."""
     held = next((row.held for row in rows if row.kind == "version"), None)
     try:
         found: int = msgspec.convert(held, Version, strict=False)

@@ -37,7 +37,8 @@ WITH RECURSIVE used AS (
 )
 SELECT json_build_object('table', u.table_name, 'column', u.attname,
     'type', u.atttypid::bigint, 'modifier', u.atttypmod,
-    'full_type', format_type(u.atttypid, u.atttypmod), 'equality', coalesce(e.name, ''), 'not_null', u.attnotnull,
+    'full_type', format_type(u.atttypid, u.atttypmod), 'equality', coalesce(e.name, ''),
+    'not_null', u.attnotnull,
     'identity', u.attidentity, 'generated', u.attgenerated)::text AS line
 FROM used u LEFT JOIN equality e ON e.oid = u.attcollation
 UNION ALL
@@ -60,7 +61,8 @@ SELECT json_build_object('oid', t.oid::bigint, 'name', format_type(t.oid, -1),
     'attributes', (
         SELECT json_agg(json_build_object('name', a.attname,
                 'type', a.atttypid::bigint, 'modifier', a.atttypmod,
-                'full_type', format_type(a.atttypid, a.atttypmod), 'equality', coalesce(e.name, '')) ORDER BY a.attnum)
+                'full_type', format_type(a.atttypid, a.atttypmod),
+                'equality', coalesce(e.name, '')) ORDER BY a.attnum)
         FROM pg_attribute a LEFT JOIN equality e ON e.oid = a.attcollation
         WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0
             AND NOT a.attisdropped),
