@@ -155,11 +155,9 @@ def _ranges(compared: _Compared, here: Type, there: Type) -> Difference | None:
     if not (here.own or there.own):
         return None if here.plain == there.plain else Difference()
     mine, other = Attribute(here.element or 0), Attribute(there.element or 0)
-    if here.canonical != there.canonical or _Compared(
-        compared.offered, compared.held, compared.depth
-    ).compare(other, mine):
+    if here.canonical != there.canonical or compared.compare(mine, other):
         return Difference("it is a range of another type")
-    return compared.compare(mine, other)
+    return None
 
 
 def _base_types(here: Type, held: int, there: Type, offered: int) -> Difference | None:

@@ -38,7 +38,7 @@ def draw(random: Random, depth: int = 0) -> Pair:
     """Return a random pair; the deeper, the simpler."""
     kinds = [_numeric, _text, _bits, _clock, _interval, _whole]
     if depth < 2:
-        kinds += [_array, _enum, _composite, _domain]
+        kinds += [_array, _enum, _composite, _domain, _range, _extension]
     return random.choice(kinds)(random, depth)
 
 
@@ -177,7 +177,7 @@ def _composite(random: Random, depth: int) -> Pair:
         inside = ", ".join(f"{names[n]} {each[n].name}" for n in places)
         before = tuple(itertools.chain.from_iterable(s.made for s in each))
         sides.append(_type("CREATE TYPE {} AS (%s)", inside, before))
-    values = []
+    values = [f"({',' * (len(fields) - 1)})"]
     for n, field in enumerate(fields):
         for value in field.values:
             row = ["" for _ in fields]
@@ -188,7 +188,13 @@ def _composite(random: Random, depth: int) -> Pair:
 
 def _domain(random: Random, depth: int) -> Pair:
     pair = draw(random, 2)
-    rules = ("", "", " CHECK (VALUE::text <> '0')", " CHECK (length(VALUE::text) < 7)")
+    rules = (
+        "",
+        "",
+        " NOT NULL",
+        " CHECK (VALUE::text <> '0')",
+        " CHECK (length(VALUE::text) < 7)",
+    )
     sides = []
     for side, rule in zip(
         (pair.portal, pair.course), _two(random, list(rules)), strict=True
@@ -198,3 +204,36 @@ def _domain(random: Random, depth: int) -> Pair:
         else:
             sides.append(_type("CREATE DOMAIN {} AS %s", side.name + rule, side.made))
     return Pair(sides[0], sides[1], pair.values)
+
+
+def _range(random: Random, depth: int) -> Pair:
+    near = random.choice((["integer", "bigint"], ["numeric", "double precision"]))
+    sides = [
+        _type("CREATE TYPE {} AS RANGE (SUBTYPE = %s)", of) for of in _two(random, near)
+    ]
+    values = ["empty", "[1,5)", "(,1.50]", "[1.25,1e22)", f"[0,{2**40}]"]
+    if random.random() < 0.3:
+        values = [f"{{{value},[{2**50},)}}" for value in values[1:]] + ["{[1,2],[4,5]}"]
+        sides = [Side(s.made, f"{s.name}_multirange") for s in sides]
+    return Pair(sides[0], sides[1], tuple(values))
+
+
+def _extension(random: Random, depth: int) -> Pair:
+    """Return a type of an extension, which lies in another schema at the course."""
+    name, values = random.choice(
+        [
+            ("citext", ("Bob", "BOB", "", "a,b")),
+            ("hstore", ('"a"=>NULL', '"b"=>"1","c"=>"x"', "")),
+        ]
+    )
+    sides = [
+        Side(
+            (
+                f"CREATE SCHEMA IF NOT EXISTS {schema}",
+                f"CREATE EXTENSION IF NOT EXISTS {name} SCHEMA {schema}",
+            ),
+            f"{schema}.{name}",
+        )
+        for schema in ("public", "ext")
+    ]
+    return Pair(sides[0], sides[1], values)
