@@ -11,6 +11,7 @@ from psycopg import sql
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.schema.sql_files import render, texts
 
+_MADE_OF = ("a", "d", "r", "m")  # kinds of types that have an element
 DEEPEST = 30  # how far types are taken apart; nobody nests them so deep
 
 
@@ -118,6 +119,8 @@ def decode(lines: Iterable[str]) -> Types:
         if "oid" in msgspec.json.decode(line, type=dict[str, msgspec.Raw]):
             told = msgspec.json.decode(line, type=Type)
             types[told.oid] = told
+            if told.kind in _MADE_OF and told.element is None:
+                raise KeyError(told.name)
         else:
             held = msgspec.json.decode(line, type=ColumnMeaning)
             columns[held.table, held.column] = held
