@@ -11,7 +11,6 @@ from pyreplctl.schema.column_types import Attribute, Type, Types
 from pyreplctl.schema.contracts import Column
 from pyreplctl.schema.meaning import Difference
 
-RENAME = "RENAME TO"
 _BY_HAND = "-- make type {} as the portal has it\n  "
 
 
@@ -48,12 +47,7 @@ class Comparison:
         ):
             taken = f"{name} is {held.full_type} and cannot take the portal's"
             said = f": {found.said}" if found.said else ""
-            ends = _within(found, held.full_type, alter, column)
-            if found.type and RENAME in ends:
-                # Of several columns the first has the type made again.
-                if found.type.name in self._remade:
-                    ends = ends[ends.rindex(alter) :]
-                self._remade.add(found.type.name)
+            ends = self._within(found, held.full_type, alter, column)
             if not ends:
                 cast = _cast(self.offered.of(there.value), column, wanted)
                 collate = ' COLLATE "default"' if found.other_equality else ""
@@ -63,6 +57,16 @@ class Comparison:
             nullable = "is NOT NULL, on the portal it is not"
             return f"{name} {nullable}", f"{alter} DROP NOT NULL;"
         return "", ""
+
+    def _within(
+        self, found: Difference, full_type: str, alter: str, column: str
+    ) -> str:
+        """Return what alters a type of the course's own; the first column does it."""
+        again, ends = _type_again(found, full_type, alter, column)
+        if again and found.type:
+            ends = ends if found.type.name in self._remade else f"{again} {ends}"
+            self._remade.add(found.type.name)
+        return ends
 
     def _wanted(self, there: Attribute, offered: Column) -> tuple[str, str]:
         """Return the statements that make the portal's type here, and its name here."""
@@ -104,30 +108,32 @@ class Comparison:
         return _BY_HAND.format(kind.name)
 
 
-def _within(found: Difference, full_type: str, alter: str, column: str) -> str:
-    """Return what alters a type that the course has made, where it is that."""
+def _type_again(
+    found: Difference, full_type: str, alter: str, column: str
+) -> tuple[str, str]:
+    """Return what makes a type of the course's own again, and what alters the rest."""
     own = found.type
     if own is None:
-        return ""
+        return "", ""
     if own.kind == "d":
         what = (
             f"CONSTRAINT IF EXISTS {quoted(found.check)}" if found.check else "NOT NULL"
         )
-        return f"ALTER DOMAIN {own.name} DROP {what};"
-    before = f"ALTER TYPE {own.name} {RENAME} {quoted(own.plain + '_before')};"
+        return "", f"ALTER DOMAIN {own.name} DROP {what};"
+    before = f"ALTER TYPE {own.name} RENAME TO {quoted(own.plain + '_before')};"
     after = f"{alter} TYPE {full_type} USING"
     if own.kind == "e":
         held = own.labels or []
         if [h for h in held if h in found.labels] == [
             label for label in found.labels if label in held
         ]:
-            return _more_labels(own, found.labels)
+            return "", _more_labels(own, found.labels)
         more = [h for h in held if h not in found.labels]
         listed = ", ".join(map(literal, [*found.labels, *more]))
         create = f"CREATE TYPE {own.name} AS ENUM ({listed});"
-        return f"{before} {create} {after} {column}::text::{full_type};"
+        return f"{before} {create}", f"{after} {column}::text::{full_type};"
     if full_type != own.name:
-        return _BY_HAND.format(own.name).rstrip()
+        return "", _BY_HAND.format(own.name).rstrip()
     held = [a.name for a in own.attributes or ()]
     listed = ", ".join(f"{quoted(a.name)} {a.full_type}" for a in found.attributes)
     values = ", ".join(
@@ -135,7 +141,7 @@ def _within(found: Difference, full_type: str, alter: str, column: str) -> str:
         for a in found.attributes
     )
     create = f"CREATE TYPE {own.name} AS ({listed});"
-    return f"{before} {create} {after} ROW({values})::{full_type};"
+    return f"{before} {create}", f"{after} ROW({values})::{full_type};"
 
 
 def _more_labels(enum: Type, wanted: tuple[str, ...]) -> str:
