@@ -40,7 +40,7 @@ _numbers = itertools.count(1)
 class NewCluster(Protocol):
     """Starts a cluster of the test's own, which it may stop, kill or freeze."""
 
-    def __call__(self, **settings: str) -> Cluster: ...
+    def __call__(self, bin_dir: Path | None = None, /, **settings: str) -> Cluster: ...
 
 
 class NewPortal(Protocol):
@@ -132,8 +132,8 @@ def course_cluster() -> Iterator[Cluster]:
 def new_cluster() -> Iterator[NewCluster]:
     with ExitStack() as stack:
 
-        def start(**settings: str) -> Cluster:
-            return stack.enter_context(running_cluster(**settings))
+        def start(bin_dir: Path | None = None, /, **settings: str) -> Cluster:
+            return stack.enter_context(running_cluster(bin_dir, **settings))
 
         yield start
 

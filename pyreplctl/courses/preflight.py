@@ -19,13 +19,15 @@ from pyreplctl.core.errors import (
     UsageError,
 )
 from pyreplctl.core.names import identifier, quoted, quoted_table
+from pyreplctl.courses.comparison import Comparison
 from pyreplctl.courses.unwritable import unwritable
 from pyreplctl.install.preflight import (
     check_server,
     held_columns,
     missing_indexes,
+    table_problems,
 )
-from pyreplctl.schema import contracts
+from pyreplctl.schema import column_types, contracts
 from pyreplctl.schema.contracts import PARTS, Column, Contract
 
 
@@ -57,15 +59,6 @@ def own_triggers(course: Connection, config: Config) -> list[str]:
 COURSE_IDS = 2**30  # where a course's own ids begin: the upper half of integer
 
 
-# Types that take every value of another without loss.
-_WIDER = {
-    "smallint": ("integer", "bigint"),
-    "integer": ("bigint",),
-    "character varying": ("text",),
-    "text": ("character varying",),
-}
-
-
 def check_course(
     connection: Connection, portal: Connection, config: Config, contract: Contract
 ) -> list[tuple[Any, ...]]:
@@ -80,12 +73,22 @@ def check_course(
     problems: list[str] = []
     remedies: list[str] = []
     agreed = []
+    compared = Comparison(
+        connection,
+        column_types.read(connection, contract.tables),
+        column_types.read(portal, contract.tables),
+    )
+    for table, problem, remedy in table_problems(connection, config):
+        problems.append(f"{table} {problem}")
+        remedies.append(remedy)
     for part, table in zip(PARTS, contract.tables, strict=True):
         held = held_columns(connection, config, part, "the course")
         full = {c.name: c for c in contracts.columns_of(portal, table)}
+        key = getattr(config.tables, part).key
         for position, column in enumerate(contract.part(part), 1):
-            offered = full.get(column.name, column)
-            problem, remedy = _compare(table, held.get(column.name), offered)
+            problem, remedy = compared.column(
+                table, held.get(column.name), full[column.name], column.name == key
+            )
             if problem:
                 problems.append(problem)
                 remedies.append(remedy)
@@ -194,47 +197,6 @@ def cascades(course: Connection, config: Config) -> list[str]:
         [quoted_table(name) for name in names],
     )
     return [f"{row['table']} (with {row['name']})" for row in rows]
-
-
-def _compare(table: str, held: Column | None, offered: Column) -> tuple[str, str]:
-    name = f"{table}.{offered.name}"
-    wanted = offered.full_type or offered.type
-    alter = f"ALTER TABLE {quoted_table(table)}"
-    column = quoted(offered.name)
-    if held is None:
-        return (
-            f"{name} is missing",
-            f"{alter} ADD COLUMN {column} {wanted};",
-        )
-    if held.generated:
-        return (
-            f"{name} is a generated column",
-            f"{alter} ALTER COLUMN {column} DROP EXPRESSION;",
-        )
-    fits = held.type == offered.type or held.type in _WIDER.get(offered.type, ())
-    if not fits or not _long_enough(held, offered):
-        return (
-            f"{name} is {held.full_type} and cannot take the portal's {wanted}",
-            f"{alter} ALTER COLUMN {column} TYPE {wanted} USING {column}::{wanted};",
-        )
-    if held.not_null and offered.full_type and not offered.not_null:
-        return (
-            f"{name} is NOT NULL, on the portal it is not",
-            f"{alter} ALTER COLUMN {column} DROP NOT NULL;",
-        )
-    return "", ""
-
-
-def _long_enough(held: Column, offered: Column) -> bool:
-    def modifier(column: Column) -> tuple[int, ...] | None:
-        _, found, rest = column.full_type.partition("(")
-        numbers = rest.partition(")")[0].split(",") if found else []
-        return tuple(int(n) for n in numbers if n.strip().isdigit()) or None
-
-    here, there = modifier(held), modifier(offered)
-    if here is None:
-        return True
-    return there is not None and all(h >= t for h, t in zip(here, there, strict=False))
 
 
 def _some_default(column: Column) -> str:

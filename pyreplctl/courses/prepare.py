@@ -49,7 +49,9 @@ def prepare(
     roles.become_owner(course, owner)
     changes += migrations.apply_pending(course, "course")
     server = course.info.server_version
-    wanted = wanted_objects(config, contract, role, blank, server)
+    local = {(part, column): type_ for part, _, _, column, _, type_ in agreed}
+    here = contract.at_course(local)
+    wanted = wanted_objects(config, here, role, blank, server)
     changes += objects.apply(course, wanted)
     for item in orphans(course, wanted, "function", "view", "type"):
         objects.drop(course, item)

@@ -6,6 +6,8 @@ is wrong and the statement that repairs it.
 
 from __future__ import annotations
 
+from psycopg import sql
+
 from pyreplctl.core import names
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch, value
@@ -14,7 +16,7 @@ from pyreplctl.core.names import quoted, quoted_table
 from pyreplctl.install import migrations
 from pyreplctl.install.strangers import refuse_made_up_roles, refuse_strangers
 from pyreplctl.install.table_kinds import check_kind
-from pyreplctl.schema import contracts
+from pyreplctl.schema import contracts, slots
 from pyreplctl.schema.contracts import PARTS, Column, Contract
 from pyreplctl.schema.roles import OWNERS
 
@@ -73,7 +75,11 @@ def check_portal(connection: Connection, config: Config) -> None:
     check_not_newer(connection, "portal")
     for part in PARTS:
         check_table(connection, config, part, "the portal")
-        _check_triggers_fire(connection, getattr(config.tables, part).name)
+    for table, problem, remedy in table_problems(connection, config):
+        raise NotSuitable(
+            f"{table} {problem}: statement triggers would not see every write",
+            hint=f"Such a table cannot be captured. {remedy}",
+        )
     offered = contracts.offered(connection, config)
     _check_policy(config, offered)
 
@@ -160,32 +166,14 @@ def _is_unique(connection: Connection, table: str, column: str) -> bool:
     return bool(found)
 
 
-def _check_triggers_fire(connection: Connection, table: str) -> None:
-    row = fetch(
-        connection,
-        "SELECT relkind::text AS kind, relispartition AS partition,"
-        " relpersistence::text AS persistence,"
-        " EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid) AS children,"
-        " EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = c.oid) AS subscribed"
-        " FROM pg_class c WHERE c.oid = to_regclass(%s)",
-        quoted_table(table),
-    )[0]
-    wrong = None
-    if row["kind"] == "p" or row["partition"]:
-        wrong = "is partitioned"
-    elif row["kind"] != "r":
-        wrong = "is no ordinary table"
-    elif row["children"]:
-        wrong = "has tables that inherit from it"
-    elif row["subscribed"]:
-        wrong = "is written by a logical subscription"
-    elif row["persistence"] != "p":
-        wrong = "is not logged, so a crash would empty it"
-    if wrong:
-        raise NotSuitable(
-            f"{table} {wrong}: statement triggers would not see every write",
-            hint="Such a table cannot be captured.",
-        )
+def table_problems(
+    connection: Connection, config: Config
+) -> list[tuple[str, str, str]]:
+    """Return which table cannot be replicated, why, and what ends that."""
+    names = sql.Literal(list(contracts.table_names(config)))
+    query = sql.SQL("SELECT * FROM ({}) t WHERE t.problem IS NOT NULL")
+    rows = fetch(connection, query.format(slots.table_problems(names)))
+    return [(row["name"], row["problem"], row["remedy"]) for row in rows]
 
 
 def _check_rights(connection: Connection, config: Config) -> None:

@@ -179,6 +179,27 @@ STRUCTURE = (
         "DROP TRIGGER pyrepl_guard ON auth_user",
         "triggers public.auth_user missing",
     ),
+    Damage(
+        "a child of a table",
+        "course",
+        "CREATE TABLE public.heir () INHERITS (auth_user)",
+        "platform table public.auth_user edited",
+        "DROP TABLE public.heir",
+    ),
+    Damage(
+        "a table that a crash empties",
+        "portal",
+        "ALTER TABLE student_courseenrollment SET UNLOGGED",
+        "platform table public.student_courseenrollment edited",
+        "ALTER TABLE student_courseenrollment SET LOGGED",
+    ),
+    Damage(
+        "a column that is too short",
+        "course",
+        "ALTER TABLE auth_userprofile ALTER COLUMN name TYPE varchar(200)",
+        "column public.auth_userprofile.name outdated",
+        "ALTER TABLE auth_userprofile ALTER COLUMN name TYPE varchar(255)",
+    ),
     Damage("no inbox", "course", "DROP VIEW pyrepl.inbox", "view inbox missing"),
     Damage(
         "another apply",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.errors import NotSuitable
+from pyreplctl.schema import column_types, meaning
+from pyreplctl.schema.column_types import Types
 
 PARTS = ("user", "profile", "enrollment")
 ACTIVE = "is_active"  # the user column that on_unenroll = "deactivate" is about
-_REFUSED = ("money", "reg")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Column:
     not_null: bool = False
     has_default: bool = False
     generated: bool = False
+    # A type that is not PostgreSQL's has a schema, and perhaps another one at a course,
+    # where rows arrive in this one.
+    local: str = ""
 
     @property
     def identifier(self) -> sql.Identifier:
@@ -36,7 +40,17 @@ class Column:
     @property
     def cast(self) -> sql.SQL:
         """The column's type, as SQL."""
-        return sql.SQL(self.type)
+        return sql.SQL(self.local or self.type)
+
+    def at_course(self, local_type: str) -> Column:
+        """Return the column as rows arrive at a course, by the type that it has there.
+
+        >>> Column("mood", "public.mood").at_course("moods.mood").cast
+        SQL('moods.mood')
+        >>> Column("id", "integer").at_course("bigint").cast
+        SQL('integer')
+        """
+        return replace(self, local=local_type) if "." in self.type else self
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,17 @@ class Contract:
         """Return the columns of "user", "profile" or "enrollment"."""
         columns: tuple[Column, ...] = getattr(self, name)
         return columns
+
+    def at_course(self, local_types: Mapping[tuple[str, str], str]) -> Contract:
+        """Return the contract as rows arrive there; its types by (part, column)."""
+        parts = {
+            part: tuple(
+                column.at_course(local_types.get((part, column.name), ""))
+                for column in self.part(part)
+            )
+            for part in PARTS
+        }
+        return Contract(tables=self.tables, **parts)
 
     @property
     def fingerprint(self) -> str:
@@ -136,16 +161,17 @@ def offered(connection: Connection, config: Config) -> Contract:
     Raises `NotSuitable` for a column that is not there or cannot travel.
     """
     chosen: dict[str, tuple[Column, ...]] = {}
+    types = column_types.read(connection, table_names(config))
     for part, table in zip(PARTS, table_names(config), strict=True):
         held = {column.name: column for column in columns_of(connection, table)}
         listed: Sequence[str] | str = getattr(config.tables, part).columns
         names = list(held) if listed == "all" else list(listed)
         names += [name for name in required(config)[part] if name not in names]
-        chosen[part] = tuple(_chosen(name, held, table) for name in names)
+        chosen[part] = tuple(_chosen(name, held, table, types) for name in names)
     return Contract(tables=table_names(config), **chosen)
 
 
-def _chosen(name: str, held: dict[str, Column], table: str) -> Column:
+def _chosen(name: str, held: dict[str, Column], table: str, types: Types) -> Column:
     column = held.get(name)
     if column is None:
         raise NotSuitable(
@@ -158,10 +184,11 @@ def _chosen(name: str, held: dict[str, Column], table: str) -> Column:
             f"{table}.{name} is a generated column and cannot be replicated",
             hint=f"Leave it out: list the columns of {table} in pyreplctl.toml.",
         )
-    if column.type.startswith(_REFUSED):
+    if odd := meaning.untold(types, types.columns[table, name].value):
+        within = "" if odd == column.type else f", with {odd} in it"
         raise NotSuitable(
-            f"{table}.{name} is of type {column.type}, whose text means something else "
-            "on another server",
+            f"{table}.{name} is of type {column.type}{within}, whose text means"
+            " something else on another server",
             hint=f"Leave it out: list the columns of {table} in pyreplctl.toml.",
         )
     return column

@@ -20,7 +20,7 @@ from pyreplctl.core import restricted
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.names import quoted_table
 from pyreplctl.schema.roles import OWNER
-from pyreplctl.schema.sql_files import Slots, render, texts
+from pyreplctl.schema.slots import catalog_hash
 
 # (kind, name): the hashes of the source, and of what the catalog held afterwards.
 Recorded = dict[tuple[str, str], tuple[str, str]]
@@ -70,7 +70,6 @@ def catalog_query(connection: Connection, query: str, items: list[Object]) -> Cu
 
     What it hashes is written the same whatever the session's search_path.
     """
-    hashed = texts("fragments")["catalog_hash"]
     fields = [[getattr(i, f) for i in items] for f in ("kind", "name", "source_hash")]
     given = sql.SQL(
         "unnest({}::text[], {}::text[], {}::text[])"
@@ -82,12 +81,9 @@ def catalog_query(connection: Connection, query: str, items: list[Object]) -> Cu
         " {};"
         " SELECT set_config('search_path', current_setting('pyrepl.path'), true)"
     )
-    slots: Slots = {"kind": sql.SQL("o.kind"), "name": sql.SQL("o.name")}
     cursor = connection.execute(
         statements.format(
-            sql.SQL(query).format(
-                items=given, catalog_hash=sql.SQL(render(hashed, slots))
-            )
+            sql.SQL(query).format(items=given, catalog_hash=catalog_hash())
         )
     )
     cursor.nextset()
@@ -119,7 +115,10 @@ def state(connection: Connection, item: Object, kept: Recorded | None = None) ->
 def recorded(connection: Connection) -> Recorded:
     """Return what was recorded when objects were created."""
     query: LiteralString = (
-        "SELECT kind, name, source_hash, catalog_hash FROM pyrepl.object"
+        # A view of which an older version kept no text is made again.
+        "SELECT kind, name, CASE WHEN kind = 'view'"
+        " AND to_jsonb(o) ->> 'definition' IS NULL THEN '' ELSE source_hash END"
+        " AS source_hash, catalog_hash FROM pyrepl.object o"
     )
     return {
         (str(row["kind"]), str(row["name"])): (row["source_hash"], row["catalog_hash"])

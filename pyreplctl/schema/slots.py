@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import LiteralString
 
 from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.names import quoted_table
-from pyreplctl.schema import row_hash
+from pyreplctl.schema import column_types, row_hash
 from pyreplctl.schema.contracts import ACTIVE, PARTS, Column, Contract
 from pyreplctl.schema.roles import rights_of_ours
 from pyreplctl.schema.sql_files import Slots, render, texts
@@ -81,13 +82,32 @@ def table_slots(config: Config) -> Slots:
     slots["copy_chosen"] = _chosen_users(sql.Identifier("r", "user_id"))
     own = config.policy.enrollments == "own"
     slots["reaches_copies"] = sql.SQL("t.courses IS NULL" if own else "true")
-    slots["catalog_hash"] = _fragment(
-        "catalog_hash", {"kind": sql.SQL("o.kind"), "name": sql.SQL("o.name")}
-    )
+    slots["catalog_hash"] = catalog_hash()
+    slots["installed_hash"] = catalog_hash(_AS_INSTALLED)
+    slots["table_problems"] = table_problems(sql.SQL("p_tables"))
+    slots["column_types"] = column_types.query(sql.SQL("p_tables"))
     slots |= _policy_slots(config)
     for name in ("fan_out_users", "fan_out", "text_formats", "require_tables"):
         slots[name] = _fragment(name, slots)
     return slots
+
+
+# The text of a view c as it was installed, where this server makes the same of that.
+_AS_INSTALLED = """CASE
+        WHEN o.server <> current_setting('server_version_num')::integer / 10000
+            AND pyrepl.rewritten_view(o.definition) = pg_get_viewdef(c.oid)
+        THEN o.definition ELSE pg_get_viewdef(c.oid) END"""
+
+
+def catalog_hash(view: LiteralString = "pg_get_viewdef(c.oid)") -> sql.SQL:
+    """Return the expression for what the catalog holds of an object `o`."""
+    given: Slots = {"kind": sql.SQL("o.kind"), "name": sql.SQL("o.name")}
+    return _fragment("catalog_hash", given | {"view": sql.SQL(view)})
+
+
+def table_problems(tables: sql.Composable) -> sql.SQL:
+    """Return the query for what keeps tables, an array of names, from replication."""
+    return _fragment("table_problems", {"tables": tables})
 
 
 def _fragment(name: str, slots: Slots) -> sql.SQL:

@@ -14,6 +14,8 @@ import msgspec
 
 from pyreplctl.core.errors import Error
 from pyreplctl.core.texts import clean, name
+from pyreplctl.schema import column_types
+from pyreplctl.schema.column_types import Types
 from pyreplctl.schema.course_objects import UserColumn
 from pyreplctl.schema.tables import definitions
 from pyreplctl.verify.findings import Row
@@ -60,7 +62,7 @@ def structure(found: list[dict[str, Any]]) -> list[Row]:
             name=name(each.name),
             state=each.state,
             source=each.source,
-            held=each.held if each.kind == "table" else _one_line(each.held),
+            held=each.held if each.kind in _AS_TOLD else _one_line(each.held),
             problem=clean(each.problem) if each.problem is not None else None,
         )
         for each in told
@@ -69,6 +71,9 @@ def structure(found: list[dict[str, Any]]) -> list[Row]:
         if row.kind == "table" and row.name in definitions("course"):
             _check_lines(row)
     return rows
+
+
+_AS_TOLD = ("table", "meaning")  # looked through before anything is done with them
 
 
 def _one_line(text: str | None) -> str | None:
@@ -82,13 +87,21 @@ def _check_lines(row: Row) -> None:
 
 
 def version(rows: Iterable[Row]) -> int:
-    """Return the version of its server, as libpq has it."""
+    """Return the version of the server for which it was prepared, as libpq has it."""
     held = next((row.held for row in rows if row.kind == "version"), None)
     try:
         found: int = msgspec.convert(held, Version, strict=False)
     except msgspec.ValidationError as error:
         raise Unreadable("the version of its server") from error
     return found
+
+
+def types(rows: Iterable[Row]) -> Types:
+    """Return what its columns hold; nothing of one that an older version prepared."""
+    try:
+        return column_types.decode(r.held or "" for r in rows if r.kind == "meaning")
+    except (msgspec.DecodeError, UnicodeError, KeyError) as error:
+        raise Unreadable("the types of its columns") from error
 
 
 def columns(rows: Iterable[Row]) -> Mapping[str, UserColumn]:

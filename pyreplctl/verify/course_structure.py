@@ -13,11 +13,12 @@ from pyreplctl.core.errors import (
     Error,
 )
 from pyreplctl.core.names import pasted
-from pyreplctl.schema import course_objects
+from pyreplctl.schema import column_types, course_objects
 from pyreplctl.schema import link as links
+from pyreplctl.schema.column_types import Types
 from pyreplctl.schema.contracts import Contract
 from pyreplctl.schema.link import Link
-from pyreplctl.verify import course_answers, findings
+from pyreplctl.verify import course_answers, course_types, findings
 from pyreplctl.verify.course_answers import Unreadable
 from pyreplctl.verify.findings import Finding, Remedy, Row
 from pyreplctl.verify.portal_structure import LINK_KINDS, Agreement, PortalState
@@ -61,7 +62,8 @@ def look_at_course(dsn: str, known: PortalState, number: int) -> DatabaseStructu
             rows = course_answers.structure(
                 fetch(connection, "SELECT * FROM pyrepl.course_structure(%s)", number)
             )
-        looked.items += _course(known, agreed, rows, refresh)
+            offered = column_types.read(connection, known.tables(agreed))
+        looked.items += _course(known, agreed, rows, offered, refresh)
     except Unreadable as error:
         wrong = Finding.wrong("view structure", "edited", str(error), refresh)
         looked.items.append(wrong)
@@ -148,13 +150,18 @@ def _named(lost: Mapping[str, str]) -> list[str]:
 
 
 def _course(
-    known: PortalState, agreed: Agreement, rows: list[Row], refresh: Remedy
+    known: PortalState,
+    agreed: Agreement,
+    rows: list[Row],
+    offered: Types,
+    refresh: Remedy,
 ) -> list[Finding]:
     contract = known.contracts[agreed.contract_id]
+    held = course_answers.types(rows)
     in_force = {row.name: row.held or "" for row in rows if row.kind == "setting"}
     wanted = course_objects.expected_objects(
         known.config,
-        contract,
+        course_types.at_course(contract, held),
         agreed.link_role,
         course_answers.columns(rows),
         course_answers.version(rows),
@@ -162,6 +169,8 @@ def _course(
     items = findings.objects(rows, wanted, refresh)
     items += findings.tables(rows, "course", refresh)
     items += findings.others(rows, ("schema", "role", "grant"), refresh)
+    ordinary = Remedy(f"make it an ordinary table again, then {refresh.text}")
+    items += findings.others(rows, ("platform table",), ordinary)
     items += [
         findings.plain(
             row,
@@ -170,6 +179,7 @@ def _course(
         for row in rows
         if row.kind == "contract"
     ]
+    items += course_types.compare(known.config, contract, held, offered, refresh)
     items += _settings(known, agreed, in_force)
     return items + _bindings(known, agreed, contract, rows, refresh)
 

@@ -63,6 +63,10 @@ class PortalState:
     agreements: dict[int, Agreement]
     contracts: dict[int, Contract]
 
+    def tables(self, agreed: Agreement) -> tuple[str, str, str]:
+        """Return the tables of a contract."""
+        return self.contracts[agreed.contract_id].tables
+
     def row(self, kind: str) -> Row:
         """Return the only row of a kind."""
         return next(row for row in self.rows if row.kind == kind)
@@ -102,9 +106,16 @@ def portal_findings(
     items += findings.objects(own, wanted, remedy)
     items += findings.tables(own, "portal", remedy)
     items += findings.others(own, ("schema", "role", "grant"), remedy)
+    items += findings.others(own, ("platform table",), _ordinary(remedy))
     items += [_settings(known, given), *_clock(connection, known)]
     items += _orphan_links(known)
     return sorted(items)
+
+
+def _ordinary(remedy: Remedy) -> Remedy:
+    return Remedy(
+        f'make it an ordinary table again, {remedy.text} and "pyreplctl backfill"'
+    )
 
 
 def _contract(

@@ -1,6 +1,8 @@
 -- What the catalog holds of an object, as one hash; NULL where there is none. Names are
 -- looked for as they are, so that no right on a schema is needed. Depends on search_path.
--- Slots: kind, name
+-- view is the text of view c: as this server writes it, or as the one of the installation
+-- did, where that is the same view.
+-- Slots: kind, name, view
 CASE {kind}
 WHEN 'function' THEN (
     SELECT md5(string_agg(concat_ws('|', pg_get_functiondef(p.oid), (
@@ -10,8 +12,12 @@ WHEN 'function' THEN (
     JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'pyrepl'
     WHERE p.proname = {name}::name)
 WHEN 'view' THEN (
-    SELECT md5(concat_ws('|', pg_get_viewdef(c.oid), (
-            SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(c.relacl) a),
+    SELECT md5(concat_ws('|', {view}, (
+            -- Version 17 gives owners one right more, and to a view it means nothing.
+            SELECT string_agg(format('%s may %s%s', a.grantee::regrole, a.privilege_type,
+                CASE WHEN a.is_grantable THEN ' and give' END), ','
+                ORDER BY a.grantee::regrole::text, a.privilege_type)
+            FROM aclexplode(c.relacl) a WHERE a.privilege_type <> 'MAINTAIN'),
         pg_get_userbyid(c.relowner), (
             SELECT string_agg(pg_get_triggerdef(t.oid) || t.tgenabled::text, '|'
                 ORDER BY t.tgname)

@@ -1,8 +1,9 @@
 -- Functions, views, types and triggers: each that was installed, and whether the catalog
--- still holds what it held then; and those of ours by name that nobody has installed.
+-- still holds what it held then (a view after pg_upgrade: what this server makes of what
+-- was installed); and those of ours by name that nobody has installed.
 -- Returns kind, name, state, the hash of the source, the names of triggers, and in words
 -- what can be said from here.
--- Slots: catalog_hash
+-- Slots: installed_hash
 CREATE OR REPLACE FUNCTION pyrepl.object_rows()
 RETURNS TABLE (kind text, name text, state text, source text, held text, problem text)
 LANGUAGE sql
@@ -45,7 +46,7 @@ AS $object_rows$
         CASE WHEN o.kind IS NULL THEN 'orphan'
             WHEN t.kind IS NULL THEN 'missing'
             WHEN t.disabled THEN 'disabled'
-            WHEN o.catalog_hash = ({catalog_hash}) AND t.problem IS NULL THEN 'current'
+            WHEN o.catalog_hash = ({installed_hash}) AND t.problem IS NULL THEN 'current'
             ELSE 'edited' END,
         o.source_hash, t.held, t.problem
     FROM pyrepl.object o

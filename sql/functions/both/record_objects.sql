@@ -16,11 +16,17 @@ BEGIN
         RAISE 'objects to record need a kind, a name and a hash each'
             USING ERRCODE = 'PR041', HINT = 'Give three arrays of the same length.';
     END IF;
-    INSERT INTO pyrepl.object (kind, name, source_hash, catalog_hash)
-    SELECT o.kind, o.name, o.source_hash, {catalog_hash}
+    INSERT INTO pyrepl.object (
+        kind, name, source_hash, catalog_hash, server, definition)
+    SELECT o.kind, o.name, o.source_hash, {catalog_hash},
+        current_setting('server_version_num')::integer / 10000,
+        CASE o.kind WHEN 'view' THEN (
+            SELECT pg_get_viewdef(c.oid) FROM pg_class c
+            WHERE c.relnamespace = 'pyrepl'::regnamespace AND c.relname = o.name::name) END
     FROM unnest(p_kinds, p_names, p_source_hashes) o(kind, name, source_hash)
     ON CONFLICT (kind, name) DO UPDATE SET
-        source_hash = excluded.source_hash, catalog_hash = excluded.catalog_hash;
+        source_hash = excluded.source_hash, catalog_hash = excluded.catalog_hash,
+        server = excluded.server, definition = excluded.definition;
 END
 $record_objects$;
 

@@ -30,6 +30,16 @@ ROWS = {
     "a table of nonsense": "'table', 'copy', 'current', NULL, 'spell x', NULL",
     "a constraint with SQL": "'table', 'copy', 'current', NULL,"
     " 'constraint a;DROP/**/SCHEMA/**/public CHECK (true)', NULL",
+    "types that are no JSON": "'meaning', '1', 'current', NULL, '{', NULL",
+    "a type of nothing": "'meaning', '1', 'current', NULL,"
+    ' \'{"oid": 1, "name": "x",'
+    ' "plain": "x", "own": true, "extension": null, "kind": "a", "element": null,'
+    ' "modifier": -1, "not_null": false, "canonical": null, "labels": null,'
+    ' "attributes": null, "checks": null}\', NULL',
+    "a column of a type that is not told": "'meaning', '1', 'current', NULL,"
+    ' \'{"table": "public.auth_user", "column": "none", "type": 1, "modifier": 1,'
+    ' "full_type": "", "equality": "", "not_null": true, "identity": "",'
+    ' "generated": ""}\', NULL',
     "many": "'function', 'f' || g, 'orphan', 'x', NULL, NULL"
     " FROM generate_series(1, 20000) g",
 }

@@ -13,7 +13,7 @@ AS $adopt$
     SELECT n.pyrepl_id, n.pyrepl_generation, true
     FROM unnest(p_ids, p_generations, p_members, p_users)
         n(pyrepl_id, pyrepl_generation, pyrepl_member)
-    JOIN {user_table} u ON u.{user_key} = n.{user_key}
+    JOIN ONLY {user_table} u ON u.{user_key} = n.{user_key}
     WHERE n.pyrepl_member AND {same_name}
     ON CONFLICT (user_id) DO NOTHING;
 $adopt$;

@@ -31,7 +31,8 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT * FROM pyrepl.copy k WHERE k.user_id = n.pyrepl_id OFFSET 0) c ON true
     LEFT JOIN LATERAL (
-        SELECT * FROM {user_table} o WHERE o.{user_key} = n.pyrepl_id OFFSET 0) u ON true
+        SELECT * FROM ONLY {user_table} o
+        WHERE o.{user_key} = n.pyrepl_id OFFSET 0) u ON true
     CROSS JOIN LATERAL (
         SELECT CASE WHEN c.user_id IS NULL THEN false
             WHEN n.{user_key} IS NULL THEN NOT n.pyrepl_frozen AND NOT c.erased

@@ -1,4 +1,5 @@
--- The first agreed column that this course database no longer has as agreed.
+-- The first agreed column that this course database no longer has as agreed, or a table
+-- that is no ordinary one any more: what is written there would not be in it alone.
 -- Returns a sentence, or NULL where the contract can be kept.
 -- Slots: enrollment_table_name, profile_table_name, user_table_name
 CREATE OR REPLACE FUNCTION pyrepl.contract_problem()
@@ -7,7 +8,12 @@ LANGUAGE sql
 STABLE
 SET search_path = pg_catalog, pg_temp
 AS $contract_problem$
-    SELECT CASE
+    SELECT format('table %s is no ordinary table any more', t.oid::regclass)
+    FROM pg_class t
+    WHERE t.relkind <> 'r' AND t.oid IN (to_regclass({user_table_name}),
+        to_regclass({profile_table_name}), to_regclass({enrollment_table_name}))
+    UNION ALL
+    (SELECT CASE
         WHEN a.attname IS NULL THEN
             format('column %I of %s is in the contract and not at the course any more',
                 c.column_name, c.table_name)
@@ -21,7 +27,7 @@ AS $contract_problem$
             ELSE to_regclass({enrollment_table_name}) END
         AND a.attname = c.column_name::name AND NOT a.attisdropped
     WHERE format_type(a.atttypid, -1) IS DISTINCT FROM c.local_type
-    ORDER BY c.part, c.position
+    ORDER BY c.part, c.position)
     LIMIT 1;
 $contract_problem$;
 

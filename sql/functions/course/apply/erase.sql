@@ -16,9 +16,9 @@ DECLARE
     v_found bigint[];
     v_referenced bigint[] := '{{}}';
 BEGIN
-    PERFORM FROM {user_table} u WHERE u.{user_key} = ANY (p_users) FOR UPDATE;
-    DELETE FROM {enrollment_table} e WHERE e.{enrollment_user} = ANY (p_users);
-    DELETE FROM {profile_table} p WHERE p.{profile_user} = ANY (p_users);
+    PERFORM FROM ONLY {user_table} u WHERE u.{user_key} = ANY (p_users) FOR UPDATE;
+    DELETE FROM ONLY {enrollment_table} e WHERE e.{enrollment_user} = ANY (p_users);
+    DELETE FROM ONLY {profile_table} p WHERE p.{profile_user} = ANY (p_users);
 
     FOR v_reference IN
         SELECT c.conrelid::regclass AS relation, a.attname AS referring,
@@ -35,8 +35,8 @@ BEGIN
     LOOP
         IF v_reference.readable THEN
             EXECUTE format(
-                'SELECT array_agg(u.%1$I) FROM %2$s u WHERE u.%1$I = ANY ($1) AND EXISTS ('
-                'SELECT FROM %3$s r WHERE r.%4$I = u.%5$I)',
+                'SELECT array_agg(u.%1$I) FROM ONLY %2$s u WHERE u.%1$I = ANY ($1) '
+                'AND EXISTS (SELECT FROM %3$s r WHERE r.%4$I = u.%5$I)',
                 {user_key_name}, {user_table_name}::regclass,
                 v_reference.relation, v_reference.referring, v_reference.referred)
                 INTO v_found USING p_users;
@@ -46,8 +46,8 @@ BEGIN
         END IF;
     END LOOP;
 
-    UPDATE {user_table} u SET {blank} WHERE u.{user_key} = ANY (v_referenced);
-    DELETE FROM {user_table} u
+    UPDATE ONLY {user_table} u SET {blank} WHERE u.{user_key} = ANY (v_referenced);
+    DELETE FROM ONLY {user_table} u
     WHERE u.{user_key} = ANY (p_users) AND u.{user_key} <> ALL (v_referenced);
     DELETE FROM pyrepl.copy c
     WHERE c.user_id = ANY (p_users) AND c.user_id <> ALL (v_referenced);

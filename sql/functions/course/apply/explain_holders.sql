@@ -20,17 +20,17 @@ DECLARE
 BEGIN
     v_holders := ARRAY(
         SELECT p.{profile_user} FROM unnest(p_profiles) n
-        JOIN {profile_table} p ON p.{profile_key} = n.{profile_key}
+        JOIN ONLY {profile_table} p ON p.{profile_key} = n.{profile_key}
         WHERE p.{profile_user} <> n.{profile_user} AND p.{profile_user} <> ALL (p_ids)
         UNION
         SELECT e.{enrollment_user} FROM unnest(p_enrollments) n
-        JOIN {enrollment_table} e ON e.{enrollment_key} = n.{enrollment_key}
+        JOIN ONLY {enrollment_table} e ON e.{enrollment_key} = n.{enrollment_key}
         WHERE e.{enrollment_user} <> n.{enrollment_user}
             AND e.{enrollment_user} <> ALL (p_ids));
     FOR v_column IN SELECT pyrepl.unique_columns({user_table_name}, 'user') LOOP
         EXECUTE format($find$
             SELECT array_agg(u.%1$I) FROM unnest($1) n
-            JOIN %2$s u ON lower(u.%3$I::text) = lower(n.%3$I::text)
+            JOIN ONLY %2$s u ON lower(u.%3$I::text) = lower(n.%3$I::text)
             WHERE u.%1$I <> n.%1$I AND u.%1$I <> ALL ($2)
             $find$, {user_key_name}, {user_table_name}::regclass, v_column)
             INTO v_found USING p_users, p_ids;

@@ -21,7 +21,7 @@ BEGIN
                 SELECT t.%1$I AS holder, lower(t.%2$I::text) AS value
                 FROM unnest($1) n
                 CROSS JOIN LATERAL (
-                    SELECT * FROM %3$s o WHERE o.%1$I = n.%1$I OFFSET 0) t
+                    SELECT * FROM ONLY %3$s o WHERE o.%1$I = n.%1$I OFFSET 0) t
                 JOIN pyrepl.copy c ON c.user_id = t.%4$I
                 WHERE t.%2$I::text IS DISTINCT FROM n.%2$I::text)
             SELECT array_agg(g.holder) FILTER (WHERE g.value IN (
@@ -29,7 +29,7 @@ BEGIN
             FROM giving g
             $find$, p_key, v_column, p_table, p_user) INTO v_parked USING p_rows;
         IF v_parked IS NOT NULL THEN
-            EXECUTE format('UPDATE %s t SET %I = ''~'' || t.%I WHERE t.%I = ANY ($1)',
+            EXECUTE format('UPDATE ONLY %s t SET %I = ''~'' || t.%I WHERE t.%I = ANY ($1)',
                 p_table, v_column, p_key, p_key) USING v_parked;
         END IF;
     END LOOP;

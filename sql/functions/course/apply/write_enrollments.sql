@@ -27,25 +27,25 @@ BEGIN
     FROM (
         SELECT h.* FROM unnest(p_users) i(id)
         CROSS JOIN LATERAL (
-            SELECT * FROM {enrollment_table} o
+            SELECT * FROM ONLY {enrollment_table} o
             WHERE o.{enrollment_user} = i.id OFFSET 0) h) t
     FULL JOIN unnest(p_enrollments) n
         ON n.{enrollment_key} = t.{enrollment_key}
         AND n.{enrollment_user} = t.{enrollment_user};
 
     IF v_gone IS NOT NULL THEN
-        DELETE FROM {enrollment_table} t WHERE t.{enrollment_key} = ANY (v_gone);
+        DELETE FROM ONLY {enrollment_table} t WHERE t.{enrollment_key} = ANY (v_gone);
     END IF;
     IF v_differing IS NOT NULL THEN
         IF cardinality(p_enrollments) > 1 THEN
             PERFORM pyrepl.park({enrollment_table_name}, {enrollment_key_name},
                 {enrollment_user_name}, 'enrollment', v_differing || v_missing);
         END IF;
-        UPDATE {enrollment_table} t
+        UPDATE ONLY {enrollment_table} t
         SET {enrollment_set}
         FROM unnest(v_differing) n
         CROSS JOIN LATERAL (
-            SELECT o.ctid FROM {enrollment_table} o
+            SELECT o.ctid FROM ONLY {enrollment_table} o
             WHERE o.{enrollment_key} = n.{enrollment_key}
                 AND o.{enrollment_user} = n.{enrollment_user} OFFSET 0) f
         WHERE t.ctid = f.ctid;

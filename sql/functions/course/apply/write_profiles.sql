@@ -26,21 +26,21 @@ BEGIN
     FROM (
         SELECT h.* FROM unnest(p_users) i(id)
         CROSS JOIN LATERAL (
-            SELECT * FROM {profile_table} o
+            SELECT * FROM ONLY {profile_table} o
             WHERE o.{profile_user} = i.id OFFSET 0) h) t
     FULL JOIN unnest(p_profiles) n
         ON n.{profile_key} = t.{profile_key}
         AND n.{profile_user} = t.{profile_user};
 
     IF v_gone IS NOT NULL THEN
-        DELETE FROM {profile_table} t WHERE t.{profile_key} = ANY (v_gone);
+        DELETE FROM ONLY {profile_table} t WHERE t.{profile_key} = ANY (v_gone);
     END IF;
     IF v_differing IS NOT NULL THEN
-        UPDATE {profile_table} t
+        UPDATE ONLY {profile_table} t
         SET {profile_set}
         FROM unnest(v_differing) n
         CROSS JOIN LATERAL (
-            SELECT o.ctid FROM {profile_table} o
+            SELECT o.ctid FROM ONLY {profile_table} o
             WHERE o.{profile_key} = n.{profile_key}
                 AND o.{profile_user} = n.{profile_user} OFFSET 0) f
         WHERE t.ctid = f.ctid;

@@ -43,11 +43,12 @@ BEGIN
             PERFORM pyrepl.park({user_table_name}, {user_key_name}, {user_key_name},
                 'user', v_found.differing || v_found.missing);
         END IF;
-        UPDATE {user_table} u
+        UPDATE ONLY {user_table} u
         SET {user_set}
         FROM unnest(v_found.differing) n
         CROSS JOIN LATERAL (
-            SELECT o.ctid FROM {user_table} o WHERE o.{user_key} = n.{user_key} OFFSET 0) f
+            SELECT o.ctid FROM ONLY {user_table} o
+            WHERE o.{user_key} = n.{user_key} OFFSET 0) f
         WHERE u.ctid = f.ctid;
     END IF;
     IF v_found.missing IS NOT NULL THEN

@@ -10,7 +10,7 @@ SET row_security = off
 AS $account_rows$
 SELECT u.{user_key}::bigint AS user_id, {user_name_here} AS username,
     c.user_id IS NOT NULL AS is_copy
-FROM {user_table} u
+FROM ONLY {user_table} u
 LEFT JOIN pyrepl.copy c ON c.user_id = u.{user_key}
 WHERE c.erased IS NOT TRUE;
 $account_rows$;

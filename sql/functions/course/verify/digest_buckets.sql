@@ -23,7 +23,7 @@ BEGIN
         UNION ALL
         SELECT r.{enrollment_user}, CASE WHEN {enrollment_counts} THEN 4 ELSE 0 END, NULL,
             {enrollment_digest}
-        FROM {enrollment_table} r
+        FROM ONLY {enrollment_table} r
         WHERE {enrollment_chosen}
         UNION ALL
         SELECT r.user_id, CASE WHEN r.erased THEN 8 ELSE 10 END, NULL, NULL

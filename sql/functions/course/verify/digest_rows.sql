@@ -25,18 +25,18 @@ BEGIN
     UNION ALL
     SELECT c.user_id, 'user', c.user_id, ARRAY[{user_hashes}]::text
     FROM copied c
-    JOIN {user_table} r ON r.{user_key} = c.user_id
+    JOIN ONLY {user_table} r ON r.{user_key} = c.user_id
     WHERE NOT c.erased
     UNION ALL
     SELECT c.user_id, 'profile', c.user_id, ARRAY[{profile_hashes}]::text
     FROM copied c
-    JOIN {profile_table} r ON r.{profile_user} = c.user_id
+    JOIN ONLY {profile_table} r ON r.{profile_user} = c.user_id
     WHERE NOT c.erased
     UNION ALL
     SELECT c.user_id, 'enrollment', r.{enrollment_key}::bigint,
         ARRAY[{enrollment_hashes}]::text
     FROM copied c
-    JOIN {enrollment_table} r ON r.{enrollment_user} = c.user_id;
+    JOIN ONLY {enrollment_table} r ON r.{enrollment_user} = c.user_id;
 END
 $digest_rows$;
 

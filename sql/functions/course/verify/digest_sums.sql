@@ -30,15 +30,15 @@ BEGIN
             SELECT p.bucket, bit_xor(p.digest)
             FROM (
                 SELECT r.{user_key}::bigint >> p_shift, {user_digest}
-                FROM {user_table} r
+                FROM ONLY {user_table} r
                 WHERE {user_chosen}
                 UNION ALL
                 SELECT r.{profile_user}::bigint >> p_shift, {profile_digest}
-                FROM {profile_table} r
+                FROM ONLY {profile_table} r
                 WHERE {profile_chosen}
                 UNION ALL
                 SELECT r.{enrollment_user}::bigint >> p_shift, {enrollment_digest}
-                FROM {enrollment_table} r
+                FROM ONLY {enrollment_table} r
                 WHERE {enrollment_chosen}
                 UNION ALL
                 SELECT r.user_id >> p_shift, hashint8extended(r.user_id, p_seed - 1)

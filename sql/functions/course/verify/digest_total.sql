@@ -22,15 +22,15 @@ BEGIN
         SELECT int8send(bit_xor(p.digest))
         FROM (
             SELECT coalesce(bit_xor({user_digest}), 0)
-            FROM {user_table} r
+            FROM ONLY {user_table} r
             WHERE {user_chosen}
             UNION ALL
             SELECT bit_xor({profile_digest})
-            FROM {profile_table} r
+            FROM ONLY {profile_table} r
             WHERE {profile_chosen}
             UNION ALL
             SELECT bit_xor({enrollment_digest})
-            FROM {enrollment_table} r
+            FROM ONLY {enrollment_table} r
             WHERE {enrollment_chosen}
             UNION ALL
             SELECT bit_xor(hashint8extended(r.user_id, p_seed - 1))

@@ -29,6 +29,12 @@ AS $structure_rows$
         ARRAY(SELECT DISTINCT c.table_name FROM pyrepl.contract_column c),
         '{{SELECT,INSERT,UPDATE,DELETE}}', {owner})
     UNION ALL
+    SELECT * FROM pyrepl.platform_rows(
+        ARRAY(SELECT DISTINCT c.table_name FROM pyrepl.contract_column c))
+    UNION ALL
+    SELECT * FROM pyrepl.type_rows(
+        ARRAY(SELECT DISTINCT c.table_name FROM pyrepl.contract_column c))
+    UNION ALL
     SELECT 'binding', b.name, 'current', NULL, b.held, NULL
     FROM pyrepl.binding i
     CROSS JOIN LATERAL (VALUES
@@ -42,7 +48,10 @@ AS $structure_rows$
     UNION ALL
     SELECT 'identity', 'course', 'current', NULL, pyrepl.identity(), NULL
     UNION ALL
-    SELECT 'version', 'server', 'current', NULL, current_setting('server_version_num'), NULL
+    -- digests are made in another form for another version, and are the same
+    SELECT 'version', 'server', 'current', NULL, coalesce((
+        SELECT o.server * 10000 FROM pyrepl.object o WHERE o.name = 'digest_rows')::text,
+        current_setting('server_version_num')), NULL
     UNION ALL
     -- what erase makes of the columns of a user depends on these
     SELECT 'column', a.attname, 'current', NULL,

@@ -37,7 +37,8 @@ DECLARE
     v_form text := CASE p_sqlstate
         WHEN 'PR010' THEN 'this course database belongs to portal [0-9/]*, '
             'the push came from portal [0-9/]+'
-        WHEN 'PR012' THEN 'column N of N (is in the contract and not at the course any more'
+        WHEN 'PR012' THEN 'table N is no ordinary table any more'
+            '|column N of N (is in the contract and not at the course any more'
             '|was N when the course was registered and is N now)'
         WHEN 'PR015' THEN 'pyrepl_([0-9a-f]+_[0-9]+_)?owner lacks rights at the course: N'
         WHEN 'PR020' THEN 'local account in the way: user I of the course '

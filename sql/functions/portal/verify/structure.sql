@@ -22,9 +22,12 @@ AS $structure$
     CROSS JOIN LATERAL (SELECT pyrepl.role_problem(w.name, false) AS problem) p
     UNION ALL
     SELECT g.* FROM pyrepl.settings s
-    CROSS JOIN LATERAL pyrepl.grant_rows(ARRAY(
-        SELECT t.value ->> 'name' FROM jsonb_each(s.configuration -> 'tables') t),
-        '{SELECT}', 'pyrepl_reader') g
+    CROSS JOIN LATERAL (SELECT ARRAY(
+        SELECT t.value ->> 'name' FROM jsonb_each(s.configuration -> 'tables') t)) t(names)
+    CROSS JOIN LATERAL (
+        SELECT * FROM pyrepl.grant_rows(t.names, '{SELECT}', 'pyrepl_reader')
+        UNION ALL
+        SELECT * FROM pyrepl.platform_rows(t.names)) g
     UNION ALL
     SELECT 'settings', 'settings', 'current', s.version, (s.configuration
         || jsonb_build_object('delivery', jsonb_build_object('batch', s.batch)))::text, NULL

@@ -1,0 +1,2 @@
+ALTER TABLE pyrepl.object DROP definition;
+ALTER TABLE pyrepl.object DROP server;
