@@ -107,7 +107,7 @@ def _key(line: str) -> str:
     """
     if match := re.match(rf"index CREATE (?:UNIQUE )?INDEX ({_NAME}) ON", line):
         return f"index {match[1]}"
-    match = re.match(rf"\S+(?: {_NAME})?", line)
+    match = re.match(rf"replica identity|\S+(?: {_NAME})?", line)
     return match[0] if match else line
 
 
@@ -116,7 +116,7 @@ def _rest(line: str) -> str:
 
 
 def _is_safe(line: str) -> bool:
-    return line.startswith(("index ", "constraint "))
+    return line.startswith(("index ", "constraint ", "replica "))
 
 
 def _add(table: str, line: str) -> str:
@@ -129,6 +129,7 @@ def _add(table: str, line: str) -> str:
         "constraint": f"{alter} ADD CONSTRAINT {rest}",
         "unlogged": f"{alter} SET UNLOGGED",
         "row": f"{alter} ENABLE ROW LEVEL SECURITY",
+        "replica": f"{alter} REPLICA IDENTITY {rest.split()[-1]}",
     }[what]
 
 
@@ -141,4 +142,5 @@ def _drop(table: str, line: str) -> str:
         "constraint": f"{alter} DROP CONSTRAINT {name}",
         "unlogged": f"{alter} SET LOGGED",
         "row": f"{alter} DISABLE ROW LEVEL SECURITY",
+        "replica": f"{alter} REPLICA IDENTITY DEFAULT",
     }[what]

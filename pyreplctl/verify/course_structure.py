@@ -162,6 +162,9 @@ def _course(
     items = findings.objects(rows, wanted, refresh)
     items += findings.tables(rows, "course", refresh)
     items += findings.others(rows, ("schema", "role", "grant"), refresh)
+    queues = f"{refresh.text}, which delivers all members again"
+    items += findings.missed(rows, replace(refresh, text=queues))
+    items += findings.publications(rows)
     items += [
         findings.plain(
             row,

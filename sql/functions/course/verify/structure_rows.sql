@@ -39,6 +39,9 @@ AS $structure_rows$
         NULL, NULL, p.problem
     FROM (SELECT pyrepl.contract_problem() AS problem) p
     UNION ALL
+    SELECT 'rows', m.name, 'outdated', NULL, NULL, m.problem
+    FROM pyrepl.missed_rows() m
+    UNION ALL
     SELECT 'identity', 'course', 'current', NULL, pyrepl.identity(), NULL
     UNION ALL
     SELECT 'version', 'server', 'current', NULL, current_setting('server_version_num'), NULL
