@@ -12,6 +12,7 @@ from pyreplctl.courses.conninfo import connect_course
 from pyreplctl.courses.identity import Checked
 from pyreplctl.install.objects import drop
 from pyreplctl.install.triggers import apply_triggers, drop_triggers
+from pyreplctl.schema.contracts import PARTS
 from pyreplctl.schema.guard import triggers
 from pyreplctl.schema.objects import ObjectChange, orphans
 
@@ -46,15 +47,23 @@ def set_mode(course: Checked, mode: Guard) -> bool:
 
 
 def apply(
-    course: Checked, config: Config, owner: str, patience: Patience | None = None
+    course: Checked,
+    config: Config,
+    owner: str,
+    patience: Patience | None = None,
+    missed: list[str] | None = None,
 ) -> list[ObjectChange]:
     """Bring the triggers up to date: one transaction a table, under a lock time-out.
 
-    Goes after the functions, which must have been committed.
+    Goes after the functions, which must have been committed. `missed` is as of
+    `apply_triggers`.
     """
     patience = patience or Patience()
     wanted = triggers(config, owner)
-    changes = [apply_triggers(course, item, patience) for item in wanted]
+    changes = [
+        apply_triggers(course, item, patience, part, missed)
+        for part, item in zip(PARTS, wanted, strict=True)
+    ]
     for item in orphans(course, wanted, "triggers"):
         changes += drop_triggers(course, patience, item.name)
         drop(course, item)

@@ -83,7 +83,9 @@ def refresh(
                 )
         # Last: who holds a table for long keeps only these from being brought.
         with driver_errors("the course database"):
-            changes += guard.apply(course, config, both.owner, patience)
+            missed: list[str] = []
+            changes += guard.apply(course, config, both.owner, patience, missed)
+            changes += both.catch_up(missed)
         unfinished.end(connection, number, command)
     return [change for change in changes if change.state != "unchanged"]
 
@@ -130,6 +132,25 @@ class _Refresh:
         if rebind:
             queue_copies(self.portal, self.course, self.number)
         return changes
+
+    def catch_up(self, missed: list[str]) -> list[ObjectChange]:
+        """Deliver all members again where rows may have changed unseen, on either side.
+
+        What the course's tables are now is kept there, once that is queued. The
+        portal's gaps are ended by install, which queues everybody.
+        """
+        with self.course.transaction():
+            self.course.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            rows = self.course.execute("SELECT name, problem FROM pyrepl.missed_rows()")
+            told = [*missed, *(f"{name}: {problem}" for name, problem in rows)]
+            rows = self.portal.execute(
+                "SELECT name, problem FROM pyrepl.missed_changes()"
+            )
+            told += [f"{name} of the portal: {problem}" for name, problem in rows]
+            self.course.execute("SELECT pyrepl.keep_table_states()")
+            if told:
+                databases.backfill(self.portal, [self.number])
+        return [ObjectChange("missed changes", "queued", said) for said in told]
 
     @property
     def owner(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,20 +41,41 @@ def route(connection: Connection) -> int:
     while True:
         try:
             found: int | None = value(connection, "SELECT pyrepl.route()")
-        except (pg.UndefinedColumn, pg.UndefinedTable) as error:
-            raise DatabaseError(
-                f"changes cannot be routed: {error.diag.message_primary}",
-                hint="A migration has changed the portal's tables; what was written"
-                ' since waits. Run "pyreplctl install", with the configuration'
-                ' corrected where need be, then "pyreplctl course refresh --all".',
-                sqlstate=error.sqlstate,
-            ) from error
+        except psycopg.Error as error:
+            if connection.broken:
+                raise
+            raise _not_routed(connection, error) from error
         if found == 0:
             return taken
         if found is None:
             queueing.wait(0.005)
         else:
             taken += found
+
+
+def _not_routed(connection: Connection, error: psycopg.Error) -> DatabaseError:
+    """Record that routing failed, for status to tell; return what to raise."""
+    said = what_it_says(error)
+    hint = error.diag.message_hint
+    note_own_failure(connection, error)
+    if isinstance(error, (pg.UndefinedColumn, pg.UndefinedTable)):
+        hint = (
+            "A migration has changed the portal's tables; what was written"
+            ' since waits. Run "pyreplctl install", with the configuration'
+            ' corrected where need be, then "pyreplctl course refresh --all".'
+        )
+    return DatabaseError(
+        f"changes cannot be routed: {said}", hint=hint, sqlstate=error.sqlstate
+    )
+
+
+def note_own_failure(connection: Connection, error: psycopg.Error) -> None:
+    """Record that routing failed on the portal itself, if that can be recorded."""
+    query = "SELECT pyrepl.portal_failed(0, %s, %s, %s)"
+    with suppress(psycopg.Error):
+        connection.execute(
+            query, (error.sqlstate, what_it_says(error), error.diag.message_hint)
+        )
 
 
 def deliver(connection: Connection, number: int) -> Outcome:

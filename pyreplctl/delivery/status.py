@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pyreplctl.core.db import Connection, fetch_as, value
+from pyreplctl.core.db import Connection, fetch, fetch_as, value
 from pyreplctl.core.names import pasted
 
 # Seconds in which a clock must have been seen to count on it. They are seen once a
@@ -14,6 +14,7 @@ WORKER_ALIVE = 15.0
 SERVE_ALIVE = 120.0
 IN_THE_WAY = 60.0  # seconds in which a lock of ours was held and something waited
 _STILL = ("paused", "removing")
+CATCH_UP = 'run "pyreplctl install", which queues everybody'
 ACT_ON = ("blocked", "waiting_contract", "refused", "forked")
 
 
@@ -82,6 +83,28 @@ class Holder:
 
 
 @dataclass(frozen=True)
+class OwnFailure:
+    """What fails on the portal itself: delivery to a database, or routing (no name)."""
+
+    name: str | None
+    sqlstate: str
+    message: str
+    hint: str | None
+    since: datetime
+    failures: int
+
+    def __str__(self) -> str:
+        what = f"delivery to {self.name}" if self.name else "routing"
+        times = f"{self.failures} times since" if self.failures > 1 else "at"
+        hint = f"; {self.hint}" if self.hint else ""
+        return (
+            f"{what} fails on the portal itself, {times}"
+            f" {self.since:%Y-%m-%d %H:%M:%S %Z}: {self.message}"
+            f" (SQLSTATE {self.sqlstate}){hint}"
+        )
+
+
+@dataclass(frozen=True)
 class Status:
     """The whole of it; `unrouted` counts changes that route has not taken yet."""
 
@@ -89,6 +112,8 @@ class Status:
     unrouted: int
     clocks: list[Clock]
     holders: list[Holder] = field(default_factory=list)
+    own_failures: list[OwnFailure] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
 
     def actions(self) -> list[str]:
         """Return what somebody must do, a sentence each; empty when all is well."""
@@ -109,6 +134,8 @@ class Status:
                     " changes wait for it: if that is not pyreplctl at work, end it:"
                     f" SELECT pg_terminate_backend({holder.pid})"
                 )
+        found += [f"{missed}: {CATCH_UP}" for missed in self.missed]
+        found += [str(failure) for failure in self.own_failures]
         for database in self.databases:
             found += left_half(database)
             if database.dead:
@@ -157,7 +184,17 @@ def read(connection: Connection) -> Status:
         unrouted=value(connection, "SELECT pyrepl.unrouted()"),
         clocks=clocks(connection),
         holders=holders(connection),
+        own_failures=fetch_as(
+            OwnFailure, connection, "SELECT * FROM pyrepl.own_failures()"
+        ),
+        missed=missed(connection),
     )
+
+
+def missed(connection: Connection) -> list[str]:
+    """Return where writes to the portal may have been missed, a sentence each."""
+    rows = fetch(connection, "SELECT * FROM pyrepl.missed_changes() ORDER BY name")
+    return [f"{row['name']}: {row['problem']}" for row in rows]
 
 
 def holders(connection: Connection) -> list[Holder]:

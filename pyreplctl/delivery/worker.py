@@ -186,8 +186,9 @@ class Worker:
         except psycopg.Error as error:
             if connection.broken:
                 raise
-            # A migration took a key column away. What is queued can still go.
+            # What is queued can still go.
             log.error("cannot route: %s", error.diag.message_primary or error)
+            batches.note_own_failure(connection, error)
             self._stopping.wait(1)
             return 0, [row[0] for row in connection.execute("SELECT pyrepl.due()")]
 

@@ -39,16 +39,58 @@ def install_by(
     """Do the same by a connection that is open."""
     with install_lock(connection):
         preflight.check_portal(connection, config)
+        before = value(connection, _BEFORE)
         with named_on_refusal(connection, "the portal"), connection.transaction():
             changes = _prepare(connection, config)
         patience = patience or Patience()
-        for item in portal_objects.triggers(config):
-            changes.append(apply_triggers(connection, item, patience))
+        missed = [] if before is None else _unfit(changes)
+        if before is False:
+            missed.append("pyrepl: capture could not use the schema")
+        parts = (*contracts.PARTS, None)  # and change, which is ours
+        for part, item in zip(parts, portal_objects.triggers(config), strict=True):
+            changes.append(apply_triggers(connection, item, patience, part, missed))
         # Those of a table that is watched no longer would go on writing changes.
         for item in orphans(connection, portal_objects.triggers(config), "triggers"):
             changes += triggers.drop_triggers(connection, patience, item.name)
             drop(connection, item)
-        return changes
+        return changes + _catch_up(connection, missed)
+
+
+# What capture cannot do without: where one of these was not in order, nothing of ours
+# could note what was missed.
+_CAPTURE = {
+    *(f"function capture_{part}" for part in (*contracts.PARTS, "truncate")),
+    "function note_change",
+    "grant INSERT on pyrepl.change to pyrepl_capture",
+    "grant INSERT on pyrepl.uncaptured to pyrepl_capture",
+}
+
+
+# NULL where nothing was kept yet: whether capture can use the schema.
+_BEFORE = (
+    "SELECT has_schema_privilege(r.oid, 'pyrepl', 'USAGE') FROM pg_roles r"
+    " WHERE r.rolname = 'pyrepl_capture'"
+    " AND to_regclass('pyrepl.table_state') IS NOT NULL"
+)
+
+
+def _unfit(changes: list[ObjectChange]) -> list[str]:
+    """Say what of capture was not in order before this install, if an older one ran."""
+    return [
+        f"{change.object} was not in order: changes may not have been captured"
+        for change in changes
+        if change.object in _CAPTURE
+        and (change.state == "created" or change.detail == "edited")
+    ]
+
+
+def _catch_up(connection: Connection, missed: list[str]) -> list[ObjectChange]:
+    """Queue everybody where changes were missed; the triggers are in order now."""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        roles.become_owner(connection)
+        told = value(connection, "SELECT pyrepl.catch_up(%s)", missed)
+    return [ObjectChange("missed changes", "queued", said) for said in told]
 
 
 def check(dsn: str, config: Config) -> list[ObjectChange]:
@@ -67,6 +109,10 @@ def check(dsn: str, config: Config) -> list[ObjectChange]:
                 changes.append(ObjectChange(str(item), "unchanged", state))
             for item in orphans(connection, wanted, "triggers"):
                 changes.append(ObjectChange(str(item), "dropped", "orphan"))
+            rows = connection.execute("SELECT name FROM pyrepl.missed_changes()")
+            changes += [
+                ObjectChange(f"rows {row[0]}", "queued", "outdated") for row in rows
+            ]
     return [
         ObjectChange(change.object, change.detail or "missing")
         for change in changes

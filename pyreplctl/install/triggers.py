@@ -2,31 +2,68 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
+from psycopg import errors as pg
 from psycopg import sql
 
-from pyreplctl.core.db import Connection, fetch
+from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.locks import Patience, under_lock_timeout
+from pyreplctl.core.names import identifier
 from pyreplctl.install.objects import create
 from pyreplctl.schema.objects import Object, ObjectChange, state
 
 
 def apply_triggers(
-    connection: Connection, item: Object, patience: Patience
+    connection: Connection,
+    item: Object,
+    patience: Patience,
+    part: str | None = None,
+    missed: list[str] | None = None,
 ) -> ObjectChange:
-    """Create or replace the triggers of a table, in a transaction of their own."""
+    """Create or replace the triggers of a table, in a transaction of their own.
+
+    With `part` it is one of the platform's three. Where its triggers are only brought
+    to a newer version, nothing was missed, and what they are now is kept; where they
+    were gone or altered, `missed` gets a sentence.
+    """
     if (found := state(connection, item)) == "current":
         return ObjectChange(str(item), "unchanged")
-    under_lock_timeout(
-        connection,
-        item.name,
-        patience,
-        lambda: create(connection, item),
-    )
+
+    def heal() -> None:
+        if part is None:
+            create(connection, item)
+            return
+        # Where we may: who has nothing but TRIGGER gets the lock a little later.
+        with suppress(pg.InsufficientPrivilege), connection.transaction():
+            lock = sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE")
+            connection.execute(lock.format(identifier(item.name)))
+        gap = value(connection, _GAP, part, found, item.name)
+        create(connection, item)
+        if not gap:
+            connection.execute("SELECT pyrepl.keep_table_states(%s)", (part,))
+        elif missed is not None:
+            missed.append(f"{item.name}: its triggers were {_WERE[found]}")
+
+    under_lock_timeout(connection, item.name, patience, heal)
     if found == "missing":
         return ObjectChange(str(item), "created")
     return ObjectChange(str(item), "replaced", found)
+
+
+# Whether something may have been written that the triggers of a part did not see.
+_GAP = (
+    "SELECT EXISTS (SELECT FROM pyrepl.missed_rows() WHERE part = %s)"
+    " OR %s <> 'outdated' AND EXISTS (SELECT FROM pyrepl.object"
+    "  WHERE kind = 'triggers' AND name = %s)"
+)
+_WERE = {
+    "missing": "gone",
+    "edited": "altered",
+    "disabled": "disabled",
+    "outdated": "altered",
+}
 
 
 def drop_triggers(

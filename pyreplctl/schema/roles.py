@@ -32,6 +32,7 @@ TABLE_RIGHTS = (
     (READER, "SELECT", "departure", ()),  # generations travel in a dossier
     (CAPTURE, "INSERT", "change", ("users", "courses", "priority", "immediate")),
     (CAPTURE, "INSERT", "departure", ("user_id",)),
+    (CAPTURE, "INSERT", "uncaptured", ("part", "sqlstate")),
     (CAPTURE, "SELECT", "settings", ("immediate",)),
 )
 _LETTERS = {"SELECT": "r", "INSERT": "a"}

@@ -109,7 +109,7 @@ def _key(line: str) -> str:
     """
     if match := re.match(rf"index CREATE (?:UNIQUE )?INDEX ({_NAME}) ON", line):
         return f"index {match[1]}"
-    match = re.match(rf"\S+(?: {_NAME})?", line)
+    match = re.match(rf"replica identity|\S+(?: {_NAME})?", line)
     return match[0] if match else line
 
 
@@ -118,7 +118,7 @@ def _rest(line: str) -> str:
 
 
 def _is_safe(line: str) -> bool:
-    return line.startswith(("index ", "constraint "))
+    return line.startswith(("index ", "constraint ", "replica "))
 
 
 def _add(table: str, line: str) -> str:
@@ -131,6 +131,7 @@ def _add(table: str, line: str) -> str:
         "constraint": f"{alter} ADD CONSTRAINT {rest}",
         "unlogged": f"{alter} SET UNLOGGED",
         "row": f"{alter} ENABLE ROW LEVEL SECURITY",
+        "replica": f"{alter} REPLICA IDENTITY {rest.split()[-1]}",
     }[what]
 
 
@@ -143,6 +144,7 @@ def _drop(table: str, line: str) -> str:
         "constraint": f"{alter} DROP CONSTRAINT {name}",
         "unlogged": f"{alter} SET LOGGED",
         "row": f"{alter} DISABLE ROW LEVEL SECURITY",
+        "replica": f"{alter} REPLICA IDENTITY DEFAULT",
     }
     # A line is what a course says: it may be none of these, or name nothing.
     return statements.get(what, "") if name or what == "unlogged" else ""

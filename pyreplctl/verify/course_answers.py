@@ -28,7 +28,7 @@ MOST_ROWS = 10_000  # as pyrepl.course_structure has it
 # A line of a table: names become part of statements, so that they must be names.
 _LINE = re.compile(
     r"(column|constraint) (\w+|\"\w+\")( .*)?|index CREATE (UNIQUE )?INDEX \w+ ON .*"
-    r"|(unlogged|row)( .*)?"
+    r"|(unlogged|row|replica)( .*)?"
 )
 
 

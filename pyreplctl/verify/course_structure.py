@@ -171,6 +171,9 @@ def _course(
     items += findings.others(rows, ("schema", "role", "grant"), refresh)
     ordinary = Remedy(f"make it an ordinary table again, then {refresh.text}")
     items += findings.others(rows, ("platform table",), ordinary)
+    queues = f"{refresh.text}, which delivers all members again"
+    items += findings.missed(rows, replace(refresh, text=queues))
+    items += findings.publications(rows)
     items += [
         findings.plain(
             row,

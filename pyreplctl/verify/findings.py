@@ -80,6 +80,24 @@ def plain(row: Row, remedy: Remedy) -> Finding:
     return Finding.wrong(f"{row.kind} {row.name}", row.state, said, remedy)
 
 
+def missed(rows: Iterable[Row], remedy: Remedy) -> list[Finding]:
+    """Return the tables whose rows may have changed without that a trigger fired."""
+    return [plain(row, remedy) for row in rows if row.kind == "rows"]
+
+
+def publications(rows: Iterable[Row]) -> list[Finding]:
+    """Return who publishes our own tables: advice, for it costs and nobody reads it."""
+    said = (
+        "publishes tables of schema pyrepl, too, whose rows come and go with each"
+        " change: better name the tables that are read"
+    )
+    return [
+        Finding(f"publication {row.name}", row.state, said)
+        for row in rows
+        if row.kind == "publication"
+    ]
+
+
 def others(rows: Iterable[Row], kinds: Sequence[str], remedy: Remedy) -> list[Finding]:
     """Return the rows of some kinds as they stand."""
     return [plain(row, remedy) for row in rows if row.kind in kinds]

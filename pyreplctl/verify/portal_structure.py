@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -107,6 +107,8 @@ def portal_findings(
     items += findings.tables(own, "portal", remedy)
     items += findings.others(own, ("schema", "role", "grant"), remedy)
     items += findings.others(own, ("platform table",), _ordinary(remedy))
+    items += findings.missed(own, replace(remedy, text=status.CATCH_UP))
+    items += findings.publications(own)
     items += [_settings(known, given), *_clock(connection, known)]
     items += _orphan_links(known)
     return sorted(items)

@@ -15,6 +15,13 @@ AS $table_rows$
         SELECT pyrepl.privilege_problem(n.nspowner, n.nspacl, true) AS problem) r
     WHERE n.nspname = 'pyrepl'
     UNION ALL
+    SELECT 'publication', p.pubname, 'current', NULL, NULL, NULL
+    FROM pg_publication p
+    WHERE p.puballtables OR EXISTS (
+        SELECT FROM pg_publication_rel r
+        JOIN pg_class c ON c.oid = r.prrelid
+        WHERE r.prpubid = p.oid AND c.relnamespace = 'pyrepl'::regnamespace)
+    UNION ALL
     SELECT 'table', c.relname, CASE WHEN r.problem IS NULL THEN 'current' ELSE 'edited' END,
         NULL, (
         SELECT string_agg(l.line, E'\n' ORDER BY l.line COLLATE "C")
@@ -22,6 +29,10 @@ AS $table_rows$
             SELECT 'unlogged' AS line WHERE c.relpersistence = 'u'
             UNION ALL
             SELECT 'row security' WHERE c.relrowsecurity
+            UNION ALL
+            SELECT 'replica identity ' || CASE c.relreplident WHEN 'f' THEN 'FULL'
+                WHEN 'n' THEN 'NOTHING' ELSE 'USING INDEX' END
+            WHERE c.relreplident <> 'd'
             UNION ALL
             SELECT concat_ws(' ', 'column', quote_ident(a.attname),
                 format_type(a.atttypid, a.atttypmod),

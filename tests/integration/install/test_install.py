@@ -142,6 +142,13 @@ DAMAGE: dict[str, tuple[str, str, LiteralString]] = {
 }
 
 
+def unseen(named: str, state: str) -> dict[str, str]:
+    """What is said besides where triggers were gone: rows may have changed unseen."""
+    if named.startswith("triggers ") and state != "outdated":
+        return {named.replace("triggers", "rows"): "outdated"}
+    return {}
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_check_names_the_damage_and_an_install_mends_it(
     platform: Platform, damage: str
@@ -150,8 +157,9 @@ def test_a_check_names_the_damage_and_an_install_mends_it(
     before = dump(platform.dsn)
     assert wanting(platform) == {}
     platform.execute(statement)
-    assert wanting(platform) == {named: state}
-    assert changed(install(platform.dsn, Config())).keys() == {named}
+    assert wanting(platform) == {named: state} | unseen(named, state)
+    queued = {"missed changes"} if unseen(named, state) else set()
+    assert changed(install(platform.dsn, Config())).keys() == {named} | queued
     assert wanting(platform) == {}
     assert dump(platform.dsn) == before
 

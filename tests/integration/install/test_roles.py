@@ -34,14 +34,14 @@ THREE = ("auth_user", "auth_userprofile", "student_courseenrollment")
 BOTH = {"databases", "failures", "migrations"}
 WORKER = BOTH | {
     *("has_unrouted", "poll", "route", "route_batch", "due"),
-    *("deliver", "delivery_failed"),
+    *("deliver", "delivery_failed", "portal_failed"),
     *("serve", "serving", "tick", "commit_pinned", "from_course"),
     *("note_progress", "note_verification"),
 }
 MONITOR = BOTH | {
     *("status", "clocks", "members", "unrouted", "last_queued", "waiting"),
     *("structure", "course_structure", "agreements", "contract_columns"),
-    *("lock_holders", "verifications"),
+    *("lock_holders", "verifications", "missed_changes", "own_failures"),
     *(
         "extent",
         "digest_here",

@@ -1,7 +1,7 @@
 -- Take copies away: enrollments, profile, and the user row, unless other tables of the
 -- course refer to it (or may: a table that we cannot read). Then its agreed columns are
 -- blanked instead, which deactivates it. References are looked up, whatever their ON DELETE
--- action: a DELETE tried to find out would take the course's own rows along.
+-- action: a DELETE tried to find out would take the course's own rows along. Raises PR022.
 -- Writes: the three tables, copy. Locks: the user rows, so that no reference is added.
 -- Slots: blank, enrollment_table, enrollment_table_name, enrollment_user,
 --   profile_table, profile_table_name, profile_user, user_key, user_key_name,
@@ -15,6 +15,7 @@ DECLARE
     v_reference record;
     v_found bigint[];
     v_referenced bigint[] := '{{}}';
+    v_written bigint;
 BEGIN
     PERFORM FROM ONLY {user_table} u WHERE u.{user_key} = ANY (p_users) FOR UPDATE;
     DELETE FROM ONLY {enrollment_table} e WHERE e.{enrollment_user} = ANY (p_users);
@@ -46,9 +47,27 @@ BEGIN
         END IF;
     END LOOP;
 
-    UPDATE ONLY {user_table} u SET {blank} WHERE u.{user_key} = ANY (v_referenced);
+    v_found := ARRAY(
+        SELECT u.{user_key} FROM ONLY {user_table} u WHERE u.{user_key} = ANY (v_referenced));
+    UPDATE ONLY {user_table} u SET {blank} WHERE u.{user_key} = ANY (v_found);
+    GET DIAGNOSTICS v_written = ROW_COUNT;
+    IF v_written < cardinality(v_found) THEN
+        PERFORM pyrepl.require_written(
+            'user', {user_table_name}, {user_key_name}, 'UPDATE', v_written, v_found);
+    END IF;
     DELETE FROM ONLY {user_table} u
     WHERE u.{user_key} = ANY (p_users) AND u.{user_key} <> ALL (v_referenced);
+    PERFORM pyrepl.require_written(l.part, l.tab, {user_key_name}, 'DELETE', 0, p_users)
+    FROM (
+        SELECT 'user' AS part, {user_table_name}::regclass AS tab, 1 AS place
+        FROM ONLY {user_table} u
+        WHERE u.{user_key} = ANY (p_users) AND u.{user_key} <> ALL (v_referenced)
+        UNION ALL
+        SELECT 'profile', {profile_table_name}, 2
+        FROM ONLY {profile_table} p WHERE p.{profile_user} = ANY (p_users)
+        UNION ALL
+        SELECT 'enrollment', {enrollment_table_name}, 3
+        FROM ONLY {enrollment_table} e WHERE e.{enrollment_user} = ANY (p_users)) l;
     DELETE FROM pyrepl.copy c
     WHERE c.user_id = ANY (p_users) AND c.user_id <> ALL (v_referenced);
     UPDATE pyrepl.copy c SET erased = true WHERE c.user_id = ANY (v_referenced);

@@ -1,7 +1,8 @@
 -- Last step of apply: the enrollment rows of copies, compared in one look. Those that the
 -- dossiers do not hold go, those that differ by image are updated, those missing inserted.
 -- An id that another user's row has is left to the unique index to refuse (see
--- explain_holders). p_users: whose rows there may be. Writes: the enrollment table.
+-- explain_holders). p_users: whose rows there may be. Raises PR022.
+-- Writes: the enrollment table.
 -- Slots: enrollment_columns, enrollment_here, enrollment_key, enrollment_key_name,
 --   enrollment_new, enrollment_set, enrollment_table, enrollment_table_name,
 --   enrollment_user, enrollment_user_name
@@ -15,6 +16,7 @@ DECLARE
     v_gone bigint[];
     v_differing pyrepl.enrollment_row[];
     v_missing pyrepl.enrollment_row[];
+    v_written bigint;
 BEGIN
     SELECT array_agg(t.{enrollment_key}) FILTER (WHERE n.{enrollment_key} IS NULL),
         array_agg(ROW({enrollment_new})::pyrepl.enrollment_row)
@@ -35,6 +37,9 @@ BEGIN
 
     IF v_gone IS NOT NULL THEN
         DELETE FROM ONLY {enrollment_table} t WHERE t.{enrollment_key} = ANY (v_gone);
+        GET DIAGNOSTICS v_written = ROW_COUNT;
+        PERFORM pyrepl.require_written('enrollment', {enrollment_table_name},
+            {enrollment_key_name}, 'DELETE', v_written, v_gone);
     END IF;
     IF v_differing IS NOT NULL THEN
         IF cardinality(p_enrollments) > 1 THEN
@@ -49,11 +54,17 @@ BEGIN
             WHERE o.{enrollment_key} = n.{enrollment_key}
                 AND o.{enrollment_user} = n.{enrollment_user} OFFSET 0) f
         WHERE t.ctid = f.ctid;
+        GET DIAGNOSTICS v_written = ROW_COUNT;
+        PERFORM pyrepl.require_written('enrollment', {enrollment_table_name},
+            {enrollment_key_name}, 'UPDATE', v_written, v_differing);
     END IF;
     IF v_missing IS NOT NULL THEN
         INSERT INTO {enrollment_table} ({enrollment_columns})
         OVERRIDING SYSTEM VALUE
         SELECT {enrollment_new} FROM unnest(v_missing) n ORDER BY n.{enrollment_key};
+        GET DIAGNOSTICS v_written = ROW_COUNT;
+        PERFORM pyrepl.require_written('enrollment', {enrollment_table_name},
+            {enrollment_key_name}, 'INSERT', v_written, v_missing);
     END IF;
 END
 $write_enrollments$;

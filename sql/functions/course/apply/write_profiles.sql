@@ -1,9 +1,10 @@
 -- Second step of apply: the profile rows of copies, compared in one look. Those that the
 -- dossiers do not hold go, those that differ by image are updated, those missing inserted.
 -- An id that another user's row has is left to the unique index to refuse (see
--- explain_holders). p_users: whose rows there may be. Writes: the profile table.
--- Slots: profile_columns, profile_here, profile_key, profile_new, profile_set,
---   profile_table, profile_user
+-- explain_holders). p_users: whose rows there may be. Raises PR022.
+-- Writes: the profile table.
+-- Slots: profile_columns, profile_here, profile_key, profile_key_name, profile_new,
+--   profile_set, profile_table, profile_table_name, profile_user
 CREATE OR REPLACE FUNCTION pyrepl.write_profiles(
     p_users bigint[], p_profiles pyrepl.profile_row[])
 RETURNS void
@@ -14,6 +15,7 @@ DECLARE
     v_gone bigint[];
     v_differing pyrepl.profile_row[];
     v_missing pyrepl.profile_row[];
+    v_written bigint;
 BEGIN
     SELECT array_agg(t.{profile_key}) FILTER (WHERE n.{profile_key} IS NULL),
         array_agg(ROW({profile_new})::pyrepl.profile_row)
@@ -34,6 +36,9 @@ BEGIN
 
     IF v_gone IS NOT NULL THEN
         DELETE FROM ONLY {profile_table} t WHERE t.{profile_key} = ANY (v_gone);
+        GET DIAGNOSTICS v_written = ROW_COUNT;
+        PERFORM pyrepl.require_written('profile', {profile_table_name},
+            {profile_key_name}, 'DELETE', v_written, v_gone);
     END IF;
     IF v_differing IS NOT NULL THEN
         UPDATE ONLY {profile_table} t
@@ -44,11 +49,17 @@ BEGIN
             WHERE o.{profile_key} = n.{profile_key}
                 AND o.{profile_user} = n.{profile_user} OFFSET 0) f
         WHERE t.ctid = f.ctid;
+        GET DIAGNOSTICS v_written = ROW_COUNT;
+        PERFORM pyrepl.require_written('profile', {profile_table_name},
+            {profile_key_name}, 'UPDATE', v_written, v_differing);
     END IF;
     IF v_missing IS NOT NULL THEN
         INSERT INTO {profile_table} ({profile_columns})
         OVERRIDING SYSTEM VALUE
         SELECT {profile_new} FROM unnest(v_missing) n ORDER BY n.{profile_key};
+        GET DIAGNOSTICS v_written = ROW_COUNT;
+        PERFORM pyrepl.require_written('profile', {profile_table_name},
+            {profile_key_name}, 'INSERT', v_written, v_missing);
     END IF;
 END
 $write_profiles$;

@@ -14,6 +14,7 @@ SET search_path = pg_catalog, pg_temp
 AS $write_users$
 DECLARE
     v_found record;
+    v_written bigint;
 BEGIN
     SELECT d.* INTO v_found
     FROM pyrepl.compare_users(p_ids, p_generations, p_members, p_frozen, p_users) d;
@@ -50,11 +51,17 @@ BEGIN
             SELECT o.ctid FROM ONLY {user_table} o
             WHERE o.{user_key} = n.{user_key} OFFSET 0) f
         WHERE u.ctid = f.ctid;
+        GET DIAGNOSTICS v_written = ROW_COUNT;
+        PERFORM pyrepl.require_written('user', {user_table_name},
+            {user_key_name}, 'UPDATE', v_written, v_found.differing);
     END IF;
     IF v_found.missing IS NOT NULL THEN
         INSERT INTO {user_table} ({user_columns})
         OVERRIDING SYSTEM VALUE
         SELECT {user_new} FROM unnest(v_found.missing) n;
+        GET DIAGNOSTICS v_written = ROW_COUNT;
+        PERFORM pyrepl.require_written('user', {user_table_name},
+            {user_key_name}, 'INSERT', v_written, v_found.missing);
     END IF;
     RETURN coalesce(v_found.copies, '{{}}');
 END

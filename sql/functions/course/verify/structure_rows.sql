@@ -46,6 +46,9 @@ AS $structure_rows$
         NULL, NULL, p.problem
     FROM (SELECT pyrepl.contract_problem() AS problem) p
     UNION ALL
+    SELECT 'rows', m.name, 'outdated', NULL, NULL, m.problem
+    FROM pyrepl.missed_rows() m
+    UNION ALL
     SELECT 'identity', 'course', 'current', NULL, pyrepl.identity(), NULL
     UNION ALL
     -- digests are made in another form for another version, and are the same

@@ -13,6 +13,8 @@ DECLARE
         'Run "pyreplctl course refresh"\.',
         'Repair the table at the course, or run "pyreplctl course refresh"\.',
         'Find out which one, then run "pyreplctl course refresh --rebind"\.',
+        'At the course, let it leave rows of copies as they come, or disable it; then '
+        '"pyreplctl dead retry"\.',
         'The id belongs to an account of the course\. Give that account another id there: '
         'SELECT pyrepl\.move_accounts\(''\{[0-9,-]+\}''\); or, if it is the same person, '
         'take it over with "pyreplctl course register --adopt"\.',

@@ -31,6 +31,7 @@ DECLARE
         WHEN '57P01' THEN 'the course ended the connection'
         WHEN 'PR011' THEN
             'this course database holds another contract than the portal sends in'
+        WHEN 'PR022' THEN 'a trigger or rule of the course does not let rows be written'
         WHEN 'PR013' THEN 'this push does not follow the last one: portal or course was '
             'restored, cloned or failed over'
         ELSE 'the course refused a dossier with SQLSTATE ' || v_sqlstate END;
@@ -44,6 +45,8 @@ DECLARE
         WHEN 'PR020' THEN 'local account in the way: user I of the course '
             '(is not a copy|holds a value of N that must be unique)'
         WHEN 'PR021' THEN 'the copy of user I holds a value of N that must be unique'
+        WHEN 'PR022' THEN
+            'N of N (makes other rows of those that are|keeps rows from being) written'
         WHEN 'PR030' THEN 'user I is a copy: (no row of N may be added here'
             '|its row of N may not be deleted here|in N these may not be changed here: N)'
         ELSE '-' END

@@ -1,7 +1,7 @@
 -- Capture on the enrollment table: one change row a statement, naming (user, course)
 -- pairs, before and after. It reads no enrollments: route does, after the commit, which is
--- what makes it right under every isolation level. Like capture_user. Writes: change.
--- Locks: none.
+-- what makes it right under every isolation level. Like capture_user. Locks: none.
+-- Writes: see note_change.
 -- Owner: pyrepl_capture
 -- Slots: enrollment_course, enrollment_key, enrollment_new, enrollment_old,
 --   enrollment_user
@@ -14,6 +14,7 @@ AS $capture_enrollment$
 DECLARE
     v_users bigint[];
     v_courses text[];
+    v_all boolean := false;
 BEGIN
     BEGIN
         IF TG_OP = 'UPDATE' THEN
@@ -56,17 +57,28 @@ BEGIN
                     UNION
                     SELECT o.{enrollment_user}, o.{enrollment_course} FROM old_rows o) e;
             EXCEPTION WHEN OTHERS THEN
-                INSERT INTO pyrepl.change (priority) VALUES (1);
-                RETURN NULL;
+                v_all := true;
             END;
         END;
     END;
 
-    IF v_users IS NOT NULL THEN
+    IF v_users IS NOT NULL AND current_setting('pyrepl.captured', true) = 'on' THEN
         INSERT INTO pyrepl.change (users, courses, priority, immediate)
         VALUES (v_users, v_courses, (cardinality(v_users) > 1000)::integer,
             cardinality(v_users) <= 20
                 AND (SELECT s.immediate FROM pyrepl.settings s) IS TRUE);
+    ELSIF v_users IS NOT NULL OR v_all THEN
+        BEGIN
+            PERFORM pyrepl.note_change(v_users, v_courses, NULL);
+        EXCEPTION WHEN serialization_failure THEN
+            RAISE;
+        WHEN OTHERS THEN
+            BEGIN
+                INSERT INTO pyrepl.uncaptured (part, sqlstate) VALUES ('enrollment', SQLSTATE);
+            EXCEPTION WHEN OTHERS THEN
+                RAISE WARNING 'not captured: %', SQLERRM USING HINT = 'pyreplctl install';
+            END;
+        END;
     END IF;
     RETURN NULL;
 END

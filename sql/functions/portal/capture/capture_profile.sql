@@ -1,5 +1,5 @@
 -- Capture on the profile table: one change row a statement, naming the users concerned,
--- before and after. Like capture_user. Writes: change. Locks: none.
+-- before and after. Like capture_user. Writes: see note_change. Locks: none.
 -- Owner: pyrepl_capture
 -- Slots: profile_key, profile_new, profile_old, profile_user
 CREATE OR REPLACE FUNCTION pyrepl.capture_profile()
@@ -10,6 +10,7 @@ SET search_path = pg_catalog, pg_temp
 AS $capture_profile$
 DECLARE
     v_users bigint[];
+    v_all boolean := false;
 BEGIN
     BEGIN
         IF TG_OP = 'UPDATE' THEN
@@ -44,16 +45,27 @@ BEGIN
                     SELECT n.{profile_user} AS id FROM new_rows n
                     UNION SELECT o.{profile_user} FROM old_rows o) u;
             EXCEPTION WHEN OTHERS THEN
-                INSERT INTO pyrepl.change (priority) VALUES (1);
-                RETURN NULL;
+                v_all := true;
             END;
         END;
     END;
 
-    IF v_users IS NOT NULL THEN
+    IF v_users IS NOT NULL AND current_setting('pyrepl.captured', true) = 'on' THEN
         INSERT INTO pyrepl.change (users, priority, immediate)
         VALUES (v_users, (cardinality(v_users) > 1000)::integer, cardinality(v_users) <= 20
             AND (SELECT s.immediate FROM pyrepl.settings s) IS TRUE);
+    ELSIF v_users IS NOT NULL OR v_all THEN
+        BEGIN
+            PERFORM pyrepl.note_change(v_users, NULL, NULL);
+        EXCEPTION WHEN serialization_failure THEN
+            RAISE;
+        WHEN OTHERS THEN
+            BEGIN
+                INSERT INTO pyrepl.uncaptured (part, sqlstate) VALUES ('profile', SQLSTATE);
+            EXCEPTION WHEN OTHERS THEN
+                RAISE WARNING 'not captured: %', SQLERRM USING HINT = 'pyreplctl install';
+            END;
+        END;
     END IF;
     RETURN NULL;
 END

@@ -1,10 +1,9 @@
 -- Capture on the user table: one change row a statement, naming the users concerned.
 -- An UPDATE counts where an agreed column changed, by image: equality overlooks citext
--- Bob -> BOB and fails on json. Writes: change, departure. Locks: none.
+-- Bob -> BOB and fails on json. Writes: see note_change. Locks: none.
 -- Of one row, the usual case, images are compared without a join, and STRICT tells when
--- there are more: each expression less is a portion of what a writer pays. Nothing is
--- written in the block that catches errors: a subtransaction that writes takes a number,
--- and many of these slow every snapshot down.
+-- there are more: each expression less is a portion of what a writer pays. Nothing that
+-- it raises reaches the writer.
 -- Owner: pyrepl_capture
 -- Slots: user_key, user_new, user_old
 CREATE OR REPLACE FUNCTION pyrepl.capture_user()
@@ -16,6 +15,7 @@ AS $capture_user$
 DECLARE
     v_users bigint[];
     v_gone bigint[];
+    v_all boolean := false;
 BEGIN
     BEGIN
         IF TG_OP = 'UPDATE' THEN
@@ -42,9 +42,8 @@ BEGIN
             WHERE n.{user_key} IS NULL OR o.{user_key} IS NULL
                 OR ROW({user_new})::record *<> ROW({user_old})::record;
         EXCEPTION WHEN OTHERS THEN
-            -- A migration changed the table and install has not run yet. Capture never
-            -- fails a writer: every row counts as changed, or everybody where the key
-            -- itself is gone.
+            -- A migration changed the table and install has not run yet: every row
+            -- counts as changed, or everybody where the key itself is gone.
             BEGIN
                 SELECT array_agg(r.id), array_agg(r.id) FILTER (WHERE r.gone)
                 INTO v_users, v_gone
@@ -54,19 +53,29 @@ BEGIN
                     FROM new_rows n
                     FULL JOIN old_rows o ON o.{user_key} = n.{user_key}) r;
             EXCEPTION WHEN OTHERS THEN
-                INSERT INTO pyrepl.change (priority) VALUES (1);
-                RETURN NULL;
+                v_all := true;
             END;
         END;
     END;
 
-    IF v_gone IS NOT NULL THEN
-        INSERT INTO pyrepl.departure (user_id) SELECT g.id FROM unnest(v_gone) g(id);
-    END IF;
-    IF v_users IS NOT NULL THEN
+    IF v_users IS NOT NULL AND v_gone IS NULL
+        AND current_setting('pyrepl.captured', true) = 'on'
+    THEN
         INSERT INTO pyrepl.change (users, priority, immediate)
         VALUES (v_users, (cardinality(v_users) > 1000)::integer, cardinality(v_users) <= 20
             AND (SELECT s.immediate FROM pyrepl.settings s) IS TRUE);
+    ELSIF v_users IS NOT NULL OR v_all THEN
+        BEGIN
+            PERFORM pyrepl.note_change(v_users, NULL, v_gone);
+        EXCEPTION WHEN serialization_failure THEN
+            RAISE;
+        WHEN OTHERS THEN
+            BEGIN
+                INSERT INTO pyrepl.uncaptured (part, sqlstate) VALUES ('user', SQLSTATE);
+            EXCEPTION WHEN OTHERS THEN
+                RAISE WARNING 'not captured: %', SQLERRM USING HINT = 'pyreplctl install';
+            END;
+        END;
     END IF;
     RETURN NULL;
 END

@@ -6,7 +6,7 @@ AS $serve$
 DECLARE
     v_until timestamp with time zone;
     v_database integer;
-    v_announced integer[] := '{}';
+    v_announced integer[] := '{}';  -- the next call names a database that kills this
     v_outcome pg_catalog.text;
     v_sqlstate pg_catalog.text;
     v_message pg_catalog.text;
@@ -14,7 +14,7 @@ DECLARE
     v_detail pg_catalog.text;
     v_context pg_catalog.text;
     v_worked boolean;
-    v_warned boolean := false;
+    v_routes_at timestamp with time zone := '-infinity';
     v_ticked timestamp with time zone := '-infinity';
     v_pause double precision := 0.001;
 BEGIN
@@ -27,20 +27,20 @@ BEGIN
             PERFORM pyrepl.tick('serve', pg_backend_pid()::text);
             CALL pyrepl.commit_pinned();
         END IF;
-        BEGIN
-            v_worked := coalesce(pyrepl.route(), 0) > 0;
-        EXCEPTION WHEN undefined_column OR undefined_table THEN
-            -- A migration took a key column away. What is queued can still go.
-            v_worked := false;
-            IF NOT v_warned THEN
-                RAISE WARNING 'changes cannot be routed: %', SQLERRM
-                    USING HINT = 'Run "pyreplctl install".';
-                v_warned := true;
-            END IF;
-        END;
+        v_worked := false;
+        IF v_routes_at <= clock_timestamp() THEN
+            BEGIN
+                v_worked := coalesce(pyrepl.route(), 0) > 0;
+            EXCEPTION WHEN OTHERS THEN  -- what is queued can still go
+                PERFORM pyrepl.portal_failed(0, SQLSTATE, SQLERRM, NULL);
+                IF v_routes_at = '-infinity' THEN
+                    RAISE WARNING 'changes cannot be routed: %', SQLERRM;
+                END IF;
+                v_routes_at := clock_timestamp() + interval '1 s';
+            END;
+        END IF;
         CALL pyrepl.commit_pinned();
         FOREACH v_database IN ARRAY ARRAY(SELECT d FROM pyrepl.due() d) LOOP
-            -- Announced, so that a database that kills this call is named by the next.
             IF v_database <> ALL (v_announced) THEN
                 PERFORM pyrepl.serving(v_database, true);
                 CALL pyrepl.commit_pinned();

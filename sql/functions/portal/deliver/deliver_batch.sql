@@ -3,7 +3,8 @@
 -- Returns an outcome and the number of users sent: delivered, idle (nothing waits), probed
 -- (empty push went through), isolating (a batch was recorded, call again), busy (others
 -- are delivering or routing what waits), waiting (backing off), paused.
--- Writes: outbox, placement, retry, chain, health, outbox_mark, database, change.
+-- Writes: outbox, placement, retry, chain, health, outbox_mark, database, change,
+-- own_failure.
 -- Locks: claimed outbox rows.
 CREATE OR REPLACE FUNCTION pyrepl.deliver_batch(
     p_database integer, p_limit integer, p_writer boolean,
@@ -66,6 +67,7 @@ BEGIN
     END IF;
     DELETE FROM pyrepl.outbox o WHERE o.ctid = ANY (v_claim.tids);
     PERFORM pyrepl.note_success(v_database, v_health, v_claim.last_ids);
+    DELETE FROM pyrepl.own_failure f WHERE f.database_id = p_database;
     users := cardinality(v_claim.users);
     outcome := CASE WHEN users > 0 THEN 'delivered'
         WHEN EXISTS (SELECT FROM pyrepl.outbox o

@@ -3,7 +3,7 @@
 -- it for all, what stays a clock sends. Dossiers are read after the users' locks were
 -- taken, in a younger snapshot: of two writers of one user the later one sends what both
 -- have written. Deliver leaves users alone whose lock is taken: it might not see them.
--- Writes: change and as push_at_commit. Locks: users; hosting, databases (shared).
+-- Writes: as push_at_commit and take_delivered. Locks: users; hosting, databases (shared).
 -- Slots: fan_out_users
 CREATE OR REPLACE FUNCTION pyrepl.deliver_at_commit()
 RETURNS trigger
@@ -39,15 +39,19 @@ BEGIN
     END IF;
     PERFORM set_config('pyrepl.delivered_at',
         v_xid || ' ' || extract(epoch FROM clock_timestamp()), true);
-    v_users := ARRAY(
-        SELECT DISTINCT u.id FROM pyrepl.change c CROSS JOIN LATERAL unnest(c.users) u(id)
-        WHERE c.xid = v_xid AND c.database_id IS NULL LIMIT 21);
-    IF cardinality(v_users) > 20
-        OR NOT pg_try_advisory_xact_lock_shared(1887007344, -3)  -- see lock_hosting
-    THEN
-        RETURN NULL;
-    END IF;
+    -- Nothing may reach the writer. Around a push a block is two round trips.
     BEGIN
+        v_users := ARRAY(
+            SELECT DISTINCT u.id FROM pyrepl.change c
+            CROSS JOIN LATERAL unnest(c.users) u(id)
+            WHERE c.xid = v_xid AND c.database_id IS NULL LIMIT 21);
+        IF cardinality(v_users) > 20 OR to_regproc('pyrepl.push_at_commit') IS NULL
+            OR to_regproc('pyrepl.take_delivered') IS NULL
+            OR to_regproc('pyrepl.deliver_without_clock') IS NULL
+            OR NOT pg_try_advisory_xact_lock_shared(1887007344, -3)  -- see lock_hosting
+        THEN
+            RETURN NULL;
+        END IF;
         PERFORM pyrepl.lock_users(v_users);
         WITH taken AS MATERIALIZED (
             SELECT * FROM pyrepl.change c
@@ -73,11 +77,7 @@ BEGIN
     END LOOP;
 
     IF v_delivered <> '{{}}' OR cardinality(v_left) = 0 THEN
-        DELETE FROM pyrepl.change c
-        WHERE c.xid = v_xid AND c.users IS NOT NULL AND c.database_id IS NULL;
-    END IF;
-    IF v_delivered <> '{{}}' AND v_left <> '{{}}' THEN
-        INSERT INTO pyrepl.change SELECT l.* FROM unnest(v_left) l;
+        PERFORM pyrepl.take_delivered(v_xid, v_left);
     END IF;
     PERFORM pyrepl.deliver_without_clock(t.database_id)
     FROM unnest(v_targets) t WHERE t.immediate;

@@ -52,8 +52,10 @@ BEGIN
         END;
     END LOOP;
     IF v_outcome = 'failed' THEN
-        PERFORM pyrepl.note_failure(h, v_sqlstate, v_message, nullif(v_hint, ''), v_detail,
-            v_context)
+        PERFORM CASE WHEN pyrepl.is_own_failure(v_sqlstate, v_context)
+            THEN pyrepl.portal_failed(p_database, v_sqlstate, v_message, nullif(v_hint, ''))
+            ELSE pyrepl.note_failure(h, v_sqlstate, v_message, nullif(v_hint, ''), v_detail,
+                v_context) END
         FROM pyrepl.health h WHERE h.database_id = p_database;
     END IF;
 EXCEPTION WHEN OTHERS THEN

@@ -1,5 +1,6 @@
 -- Route, and tell how many change rows were taken (NULL when another session is routing)
 -- and the databases for which their pairs wait. In a transaction of its own.
+-- Writes: own_failure, and as route_changes.
 CREATE OR REPLACE FUNCTION pyrepl.route_batch(OUT taken integer, OUT databases integer[])
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -15,6 +16,9 @@ AS $route_batch$
 BEGIN
     PERFORM pyrepl.require_own_transaction();
     SELECT r.taken, r.databases INTO taken, databases FROM pyrepl.route_changes() r;
+    IF taken IS NOT NULL THEN
+        DELETE FROM pyrepl.own_failure f WHERE f.database_id = 0;
+    END IF;
 END
 $route_batch$;
 

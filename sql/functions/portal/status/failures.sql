@@ -1,4 +1,4 @@
--- Why a database does not take what it should: its health, and of the dossiers set aside
+-- Why a database does not take what it should: its health, the portal's own failures, of the dossiers set aside
 -- the ten that failed last, each with how many there are.
 CREATE OR REPLACE FUNCTION pyrepl.failures(p_database integer)
 RETURNS TABLE (
@@ -12,6 +12,10 @@ AS $failures$
     SELECT NULL::bigint, false, h.sqlstate, h.message, h.hint, h.retry_at, 1
     FROM pyrepl.health h
     WHERE h.database_id = p_database AND h.health <> 'ok'
+    UNION ALL
+    SELECT NULL, false, f.sqlstate, f.message, f.hint, NULL, 1
+    FROM pyrepl.own_failure f
+    WHERE f.database_id IN (p_database, 0)
     UNION ALL
     (SELECT r.user_id, r.due_at IS NULL, r.sqlstate, r.message, r.hint, r.due_at,
         count(*) OVER ()

@@ -1,5 +1,5 @@
--- How many users are members of a course database; NULL where a migration has taken a
--- column or a table away that says so: status must be able to tell of that.
+-- How many users are members of a course database; NULL where a migration has taken away
+-- what says so, or the right to read it: status must be able to tell of that.
 -- Owner: pyrepl_reader
 -- Slots: enrollment_active, enrollment_course, enrollment_table, enrollment_user,
 --   require_tables
@@ -23,7 +23,7 @@ BEGIN
         WHERE h.database_id = p_database AND h.active);
     RAISE SQLSTATE 'PR000';
 EXCEPTION WHEN SQLSTATE 'PR000' OR SQLSTATE 'PR018' OR undefined_column
-    OR undefined_table OR invalid_schema_name
+    OR undefined_table OR invalid_schema_name OR insufficient_privilege
 THEN
     RETURN v_members;
 END

@@ -33,6 +33,9 @@ AS $structure$
         || jsonb_build_object('delivery', jsonb_build_object('batch', s.batch)))::text, NULL
     FROM pyrepl.settings s
     UNION ALL
+    SELECT 'rows', m.name, 'outdated', NULL, NULL, m.problem
+    FROM pyrepl.missed_changes() m
+    UNION ALL
     SELECT 'identity', 'portal', 'current', NULL, pyrepl.identity(), NULL
     UNION ALL
     SELECT 'queue', 'changes', 'current', count(*)::text,

@@ -1,0 +1,2 @@
+DROP TABLE pyrepl.uncaptured;
+DROP TABLE pyrepl.table_state;

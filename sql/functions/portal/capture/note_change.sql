@@ -1,0 +1,28 @@
+-- Note a change: who left, and whom it concerns; everybody, where p_users is NULL. The
+-- first of a transaction, and each that somebody leaves by, comes here from a block that
+-- catches errors: none may reach a writer. Later ones capture writes by itself: by the lock
+-- that this one holds nobody can alter the table until the transaction ends, and not each
+-- takes a number of its own. (A subtransaction that writes takes one, and many of these in
+-- one transaction slow every snapshot down.) Writes: change, departure.
+CREATE OR REPLACE FUNCTION pyrepl.note_change(
+    p_users bigint[], p_courses text[], p_gone bigint[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $note_change$
+BEGIN
+    IF p_gone IS NOT NULL THEN
+        INSERT INTO pyrepl.departure (user_id) SELECT g.id FROM unnest(p_gone) g(id);
+    END IF;
+    INSERT INTO pyrepl.change (users, courses, priority, immediate)
+    VALUES (p_users, p_courses, coalesce((cardinality(p_users) > 1000)::integer, 1),
+        (cardinality(p_users) <= 20
+            AND (SELECT s.immediate FROM pyrepl.settings s)) IS TRUE);
+    PERFORM set_config('pyrepl.captured', 'on', true);
+END
+$note_change$;
+
+COMMENT ON FUNCTION pyrepl.note_change(bigint[], text[], bigint[]) IS
+    'notes a change for route; part of capture';
+REVOKE ALL ON FUNCTION pyrepl.note_change(bigint[], text[], bigint[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pyrepl.note_change(bigint[], text[], bigint[]) TO pyrepl_capture;
