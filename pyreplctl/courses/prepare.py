@@ -14,7 +14,7 @@ from pyreplctl.courses.identity import Checked
 from pyreplctl.install import grants, migrations, objects, roles
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
-from pyreplctl.schema.course_objects import blank_of, user_columns, wanted_objects
+from pyreplctl.schema.course_objects import wanted_objects
 from pyreplctl.schema.objects import ObjectChange, orphans
 from pyreplctl.schema.roles import course_owner, link_roles
 
@@ -39,11 +39,9 @@ def prepare(
         course.execute(create.format(sql.Identifier(owner)))
     changes += roles.repair(course, "course", _roles(course, role), owner)
     _grants(course, config, role)
-    blank = blank_of(config, contract, user_columns(course, config))
     roles.become_owner(course, owner)
     changes += migrations.apply_pending(course, "course")
-    server = course.info.server_version
-    wanted = wanted_objects(config, contract, role, blank, server)
+    wanted = wanted_objects(config, contract, role, course.info.server_version)
     changes += objects.apply(course, wanted)
     for item in orphans(course, wanted, "function", "view", "type"):
         objects.drop(course, item)

@@ -7,14 +7,13 @@ is no traceback, and no other database waits for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from pyreplctl.core.errors import Error
 from pyreplctl.core.texts import clean, name
-from pyreplctl.schema.course_objects import UserColumn
 from pyreplctl.schema.tables import definitions
 from pyreplctl.verify.findings import Row
 
@@ -88,16 +87,4 @@ def version(rows: Iterable[Row]) -> int:
         found: int = msgspec.convert(held, Version, strict=False)
     except msgspec.ValidationError as error:
         raise Unreadable("the version of its server") from error
-    return found
-
-
-def columns(rows: Iterable[Row]) -> Mapping[str, UserColumn]:
-    """Return the columns of its user table."""
-    found = {}
-    for row in rows:
-        if row.kind == "column":
-            try:
-                found[row.name] = msgspec.json.decode(row.held or "", type=UserColumn)
-            except (msgspec.DecodeError, UnicodeError) as error:
-                raise Unreadable(f"column {row.name}") from error
     return found

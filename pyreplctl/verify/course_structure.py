@@ -156,7 +156,6 @@ def _course(
         known.config,
         contract,
         agreed.link_role,
-        course_answers.columns(rows),
         course_answers.version(rows),
     )
     items = findings.objects(rows, wanted, refresh)

@@ -18,9 +18,6 @@ FAR, NEAR = "edX/far", "edX/near"
 ROWS = {
     "a version that is no number": "'version', 'server', 'current', NULL, 'x', NULL",
     "a version of another age": "'version', 'server', 'current', NULL, '-1', NULL",
-    "bad JSON": "'column', 'a', 'current', NULL, '{', NULL",
-    "JSON of another kind": "'column', 'a', 'current', NULL, '{\"type\": 1}', NULL",
-    "no JSON": "'column', 'a', 'current', NULL, NULL, NULL",
     "no state": "'function', 'apply', NULL, NULL, NULL, NULL",
     "an unknown state": "'function', 'apply', 'splendid', NULL, NULL, NULL",
     "no kind": "NULL, 'apply', 'current', NULL, NULL, NULL",

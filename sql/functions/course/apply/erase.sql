@@ -3,7 +3,7 @@
 -- blanked instead, which deactivates it. References are looked up, whatever their ON DELETE
 -- action: a DELETE tried to find out would take the course's own rows along.
 -- Writes: the three tables, copy. Locks: the user rows, so that no reference is added.
--- Slots: blank, enrollment_table, enrollment_table_name, enrollment_user,
+-- Slots: enrollment_table, enrollment_table_name, enrollment_user,
 --   profile_table, profile_table_name, profile_user, user_key, user_key_name,
 --   user_table, user_table_name
 CREATE OR REPLACE FUNCTION pyrepl.erase(p_users bigint[])
@@ -46,7 +46,7 @@ BEGIN
         END IF;
     END LOOP;
 
-    UPDATE {user_table} u SET {blank} WHERE u.{user_key} = ANY (v_referenced);
+    PERFORM pyrepl.blank({user_table_name}, {user_key_name}, v_referenced);
     DELETE FROM {user_table} u
     WHERE u.{user_key} = ANY (p_users) AND u.{user_key} <> ALL (v_referenced);
     DELETE FROM pyrepl.copy c

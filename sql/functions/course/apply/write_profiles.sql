@@ -1,11 +1,10 @@
 -- Second step of apply: the profile rows of copies, compared in one look. Those that the
 -- dossiers do not hold go, those that differ by image are updated, those missing inserted.
--- An id that another user's row has is left to the unique index to refuse (see
--- explain_holders). p_users: whose rows there may be. Writes: the profile table.
--- Slots: profile_columns, profile_here, profile_key, profile_new, profile_set,
---   profile_table, profile_user
+-- p_careful: see park. p_users: whose rows there may be. Writes: the profile table.
+-- Slots: profile_columns, profile_here, profile_key, profile_key_name, profile_new,
+--   profile_set, profile_table, profile_table_name, profile_user, profile_user_name
 CREATE OR REPLACE FUNCTION pyrepl.write_profiles(
-    p_users bigint[], p_profiles pyrepl.profile_row[])
+    p_users bigint[], p_profiles pyrepl.profile_row[], p_careful boolean)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -35,6 +34,10 @@ BEGIN
     IF v_gone IS NOT NULL THEN
         DELETE FROM {profile_table} t WHERE t.{profile_key} = ANY (v_gone);
     END IF;
+    IF p_careful THEN
+        PERFORM pyrepl.park({profile_table_name}, {profile_key_name},
+            {profile_user_name}, 'profile', v_differing || v_missing);
+    END IF;
     IF v_differing IS NOT NULL THEN
         UPDATE {profile_table} t
         SET {profile_set}
@@ -53,7 +56,7 @@ BEGIN
 END
 $write_profiles$;
 
-COMMENT ON FUNCTION pyrepl.write_profiles(bigint[], pyrepl.profile_row[]) IS
+COMMENT ON FUNCTION pyrepl.write_profiles(bigint[], pyrepl.profile_row[], boolean) IS
     'brings the profile rows of copies up to date; part of apply';
-REVOKE ALL ON FUNCTION pyrepl.write_profiles(bigint[], pyrepl.profile_row[])
+REVOKE ALL ON FUNCTION pyrepl.write_profiles(bigint[], pyrepl.profile_row[], boolean)
     FROM PUBLIC;

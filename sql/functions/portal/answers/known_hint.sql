@@ -12,6 +12,8 @@ AS $known_hint$
         'Find out which one, then run "pyreplctl course refresh --rebind".',
         'The id belongs to an account of the course. Give that account another id, or, if '
         'it is the same person, take it over with "pyreplctl course register --adopt".',
+        'Relax the constraint at the course.',
+        'Make the constraint DEFERRABLE at the course, or relax the CHECKs of its columns.',
         'Change that value at the course; or, if it is the same person, take it over with '
         '"pyreplctl course register --adopt".']) k(hint)
     WHERE k.hint = p_hint;

@@ -55,6 +55,9 @@ BEGIN
             outcome := 'busy';
             RETURN;
         END IF;
+        IF v_health.companions <> '{}' THEN
+            v_health.companions := pyrepl.bring_along(v_health, p_writer);
+        END IF;
     END IF;
     v_settled := pyrepl.settle(v_health, p_writer);
     SELECT c.* INTO v_claim FROM pyrepl.claim(p_database,

@@ -27,7 +27,7 @@ BEGIN
         v_intent := v_claim.users;
         IF v_claim.tids = '{}' THEN
             UPDATE pyrepl.health h
-            SET phase = 'normal', batch = NULL,
+            SET phase = 'normal', batch = NULL, companions = '{}',
                 sqlstate = NULL, message = NULL, hint = NULL,
                 health = CASE WHEN EXISTS (SELECT FROM pyrepl.retry r
                     WHERE r.database_id = h.database_id AND r.due_at IS NOT NULL)

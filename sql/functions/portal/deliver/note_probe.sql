@@ -1,6 +1,6 @@
 -- The empty push went through, so the database is well. Where it was not, start afresh;
--- where it was, the dossiers of the failed batch are at fault: split it, or see what to do
--- about the one that failed alone. Part of deliver. Writes: health, retry.
+-- where it was, the dossiers of the failed batch are at fault: send others along, split it,
+-- or see what to do about the one that failed alone. Part of deliver. Writes: health, retry.
 CREATE OR REPLACE FUNCTION pyrepl.note_probe(p_health pyrepl.health)
 RETURNS void
 LANGUAGE plpgsql
@@ -25,16 +25,16 @@ BEGIN
         WHERE h.database_id = p_health.database_id;
         RETURN;
     END IF;
+    IF p_health.sqlstate = 'PR021' AND cardinality(p_health.companions) < 20000
+        AND NOT p_health.holders <@ (p_health.companions || p_health.intent)
+    THEN
+        -- Other copies hold values that are theirs no longer: all of them together.
+        UPDATE pyrepl.health h
+        SET phase = 'isolate', batch = v_size, companions = h.companions || h.holders
+        WHERE h.database_id = p_health.database_id;
+        RETURN;
+    END IF;
     IF cardinality(p_health.intent) = 1 THEN
-        IF p_health.sqlstate = 'PR021' AND NOT p_health.holders <@ p_health.companions
-            AND cardinality(p_health.companions) < 100
-        THEN
-            -- Other copies hold a value that is theirs no longer: all of them together.
-            UPDATE pyrepl.health h
-            SET phase = 'isolate', companions = h.companions || h.holders
-            WHERE h.database_id = p_health.database_id;
-            RETURN;
-        END IF;
         v_blocked := pyrepl.set_aside(p_health);
     END IF;
     UPDATE pyrepl.health h

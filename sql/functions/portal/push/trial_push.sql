@@ -25,6 +25,7 @@ BEGIN
     END;
     BEGIN
         EXECUTE v_push USING v_users, v_tag, gen_random_uuid(), true;
+        EXECUTE v_push USING v_users, NULL::uuid, NULL::uuid, true;  -- could they go again?
         RAISE 'rehearsed' USING ERRCODE = 'PR000';
     EXCEPTION WHEN SQLSTATE 'PR000' OR SQLSTATE 'PR020' OR SQLSTATE 'PR021'
         OR unique_violation
