@@ -57,7 +57,8 @@ chaos: $(STAMP) ## write, deliver and break at the same time (SECONDS=, SEED=, A
 		$(if $(SEED),--seed $(SEED)) $(ARGS)
 
 model: $(STAMP) ## search for a history that ends wrong (EXAMPLES=, ARGS= for pytest)
-	MODEL_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/failure/test_model.py \
+	MODEL_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest \
+		tests/failure/test_model.py tests/failure/test_exchanges.py \
 		-n $(JOBS) $(ARGS)
 
 verify-load: $(STAMP) ## verify a hundred times while others write (TIMES=)

@@ -33,14 +33,15 @@ DECLARE
     v_constraint text;
     v_context text;
 BEGIN
+    NEW.again := pyrepl.check_push(NEW.portal, NEW.contract, NEW.prev, NEW.tag, NEW.ids);
+    NEW.copies := '{}';
+    PERFORM pyrepl.keep_receipts(NEW.settled, NEW.xid, NEW.epoch, NEW.ids);
+    IF NEW.ids = '{}' THEN
+        RETURN NEW;
+    END IF;
     -- Once more where a unique value was in the way: only then is it looked up whose.
     FOREACH v_careful IN ARRAY '{false,true}'::boolean[] LOOP
     BEGIN
-        NEW.again :=
-            pyrepl.check_push(NEW.portal, NEW.contract, NEW.prev, NEW.tag, NEW.ids);
-        NEW.copies := '{}';
-        PERFORM pyrepl.keep_receipts(NEW.settled, NEW.xid, NEW.epoch, NEW.ids);
-        IF NEW.ids = '{}' THEN RETURN NEW; END IF;
         v_users := NEW.users::pyrepl.user_row[];
         v_profiles := NEW.profiles::pyrepl.profile_row[];
         v_enrollments := NEW.enrollments::pyrepl.enrollment_row[];

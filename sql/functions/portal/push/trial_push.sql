@@ -20,17 +20,20 @@ BEGIN
     BEGIN
         EXECUTE v_push USING '{}'::bigint[], v_tag, gen_random_uuid(), false;
         RAISE 'rehearsed' USING ERRCODE = 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN
-        NULL;
+    EXCEPTION WHEN SQLSTATE 'PR000' THEN  -- a category: it catches all of ours
+        IF SQLSTATE <> 'PR000' THEN
+            RAISE;
+        END IF;
     END;
     BEGIN
         EXECUTE v_push USING v_users, v_tag, gen_random_uuid(), true;
         EXECUTE v_push USING v_users, NULL::uuid, NULL::uuid, true;  -- could they go again?
         RAISE 'rehearsed' USING ERRCODE = 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' OR SQLSTATE 'PR020' OR SQLSTATE 'PR021'
-        OR unique_violation
-    THEN
-        NULL;  -- accounts in the way are registration's next question
+    EXCEPTION WHEN SQLSTATE 'PR000' OR unique_violation OR exclusion_violation THEN
+        -- accounts in the way are registration's next question
+        IF SQLSTATE NOT IN ('PR000', 'PR020', 'PR021', '23505', '23P01') THEN
+            RAISE;
+        END IF;
     END;
 END
 $trial_push$;
