@@ -8,7 +8,7 @@ import msgspec
 import psycopg
 
 from pyreplctl.core.config import Config
-from pyreplctl.delivery import batches
+from pyreplctl.delivery import batches, dead_letters
 from pyreplctl.install.portal import install
 from tests.integration.courses.test_local_accounts import add_account
 from tests.support.platform import Course, Platform
@@ -204,6 +204,14 @@ def test_where_nothing_can_stand_in_between_table_and_index_are_named(
         ("PR022", None),
         ("PR022", None),
     ]
+    # as the hint has it
+    course.execute(
+        "ALTER TABLE auth_userprofile DROP CONSTRAINT taken,"
+        " ADD CONSTRAINT taken UNIQUE (answer) DEFERRABLE"
+    )
+    dead_letters.retry(platform.connection, dead_letters.dead(platform.connection))
+    assert platform.deliver() == {}
+    assert held(course, case) == ["f", "t"]
 
 
 def test_a_value_passes_from_a_frozen_former_member(platform: Platform) -> None:

@@ -18,7 +18,7 @@ BEGIN
     PERFORM pyrepl.refuse_holders(p_table, p_key, p_user, p_part, p_rows);
     FOR v_index IN
         SELECT c.index_name, c.columns FROM pyrepl.unique_indexes(
-            p_table, p_part, p_key, p_user) c
+            p_table, p_part, p_key, p_user) c WHERE c.immediate
     LOOP
         FOR v_place IN
             SELECT c.name, v.value

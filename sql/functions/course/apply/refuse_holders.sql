@@ -22,13 +22,13 @@ BEGIN
         $find$, p_key, p_user) INTO v_found USING p_table, p_key, p_user, p_part, p_rows;
     IF v_found.local THEN
         RAISE 'local account in the way: user % of the course holds a value of % that must '
-            'be unique', array_to_string(v_found.users, ', '), v_found.index_name
+            'be unique', array_to_string(v_found.users[:20], ', '), v_found.index_name
             USING ERRCODE = 'PR020', HINT = 'Change that value at the course; or, if it is '
             'the same person, take it over with "pyreplctl course register --adopt".';
     ELSIF v_found.users IS NOT NULL THEN
         RAISE 'the copy of user % holds a value of % that must be unique',
             array_to_string(v_found.users[:20], ', '), v_found.index_name
-            USING ERRCODE = 'PR021', DETAIL = v_found.users::text;
+            USING ERRCODE = 'PR021', DETAIL = v_found.users[:1000]::text;
     END IF;
 END
 $refuse_holders$;

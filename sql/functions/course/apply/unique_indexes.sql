@@ -1,18 +1,18 @@
--- The unique indexes and exclusion constraints of a table that an agreed column matters
--- to, in words for collisions: its expressions and predicate, which are those of the
--- course; the condition that two rows collide, for a row of the table and the keys k1, k2,
--- … of n; the columns that all of it depends on, through generated ones too; and which of
--- them are agreed and may be given another value.
+-- The unique indexes and exclusion constraints of a table that an agreed column matters to,
+-- for collisions: whether it is checked row by row (not, where it is deferrable); the keys
+-- and the predicate, as the course has them; the condition under which a row of the table
+-- collides with the keys k1, k2, … of n; the columns it depends on, through generated ones
+-- too, and which of them are agreed and may be given another value.
 CREATE OR REPLACE FUNCTION pyrepl.unique_indexes(
     p_table regclass, p_part text, p_key name, p_user name)
-RETURNS TABLE (index_name name, keys text, predicate text, collide text,
-    needed smallint[], columns name[])
+RETURNS TABLE (index_name name, immediate boolean, keys text, predicate text,
+    collide text, needed smallint[], columns name[])
 LANGUAGE sql
 STABLE
 SET search_path = pg_catalog, pg_temp
 AS $unique_indexes$
-    SELECT x.relname, k.keys, coalesce(pg_get_expr(i.indpred, i.indrelid), 'true'),
-        k.collide, d.needed, g.columns
+    SELECT x.relname, i.indimmediate, k.keys,
+        coalesce(pg_get_expr(i.indpred, i.indrelid), 'true'), k.collide, d.needed, g.columns
     FROM pg_index i
     JOIN pg_class x ON x.oid = i.indexrelid
     LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid AND c.contype IN ('p', 'u', 'x')
