@@ -19,9 +19,10 @@ BEGIN
     IF p_users = '{}' THEN
         RETURN;
     END IF;
-    SELECT string_agg(format('%1$I = (SELECT %2$s FROM (SELECT t.%3$I AS k, t.%1$I AS v) x)',
-            c.column_name, (pyrepl.placeholders(
-                p_table, c.column_name, true, c.column_name = ANY (v_unique)))[1], p_key),
+    SELECT string_agg(format(
+            '%1$I = (SELECT %2$s FROM (SELECT t.%3$I AS k, t.%1$I AS v) x)', c.column_name,
+            (pyrepl.placeholders(p_table, c.column_name, true,
+                c.column_name = ANY (v_unique)))[1], p_key),
         ', ') INTO v_set
     FROM pyrepl.contract_column c WHERE c.part = 'user' AND c.column_name <> p_key;
     BEGIN
@@ -42,8 +43,8 @@ BEGIN
         IF v_left.refused <> '{}' AND v_column.round = 2 THEN
             RAISE 'user % cannot be erased: column % of % takes no other value, '
                 'constraint %', array_to_string(v_left.refused[:20], ', '),
-                v_column.column_name, p_table, v_left.problem USING ERRCODE = 'PR022', HINT = 'Relax the constraint at '
-                'the course.';
+                v_column.column_name, p_table, v_left.problem
+                USING ERRCODE = 'PR022', HINT = 'Relax the constraint at the course.';
         END IF;
     END LOOP;
 END

@@ -1,7 +1,7 @@
 -- Which rows of the batch collide with rows that stand in a table now, by which index. A
 -- row of the batch is taken as it will stand there: agreed columns from the batch, others
--- as they are or by their defaults, generated ones computed. Nothing is written; code of the
--- table's owner (expressions, defaults) runs as in the write itself.
+-- as they are or by their defaults, generated ones computed. Nothing is written; what the
+-- table's owner has in expressions and defaults runs as it does in a write.
 -- Returns the users, and the key of the row that is in the way.
 CREATE OR REPLACE FUNCTION pyrepl.collisions(
     p_table regclass, p_key name, p_user name, p_part text, p_rows anyarray,

@@ -41,7 +41,8 @@ AS $structure_rows$
     UNION ALL
     SELECT 'identity', 'course', 'current', NULL, pyrepl.identity(), NULL
     UNION ALL
-    SELECT 'version', 'server', 'current', NULL, current_setting('server_version_num'), NULL;
+    SELECT 'version', 'server', 'current', NULL, current_setting('server_version_num'),
+        NULL;
 $structure_rows$;
 
 COMMENT ON FUNCTION pyrepl.structure_rows() IS

@@ -1,6 +1,7 @@
--- Push the dossiers of a few members as the link role, ask whether these could be erased, and
--- take it back: what would keep deliveries from working speaks now. Raises what the push raises. SECURITY DEFINER: what
--- a table's owner has it run cannot RESET ROLE and be whoever registers.
+-- Push the dossiers of a few members as the link role, ask whether these could be erased,
+-- and take it back: what would keep deliveries from working speaks now. Raises what the
+-- push raises. SECURITY DEFINER: what a table's owner has it run cannot RESET ROLE and be
+-- whoever registers.
 CREATE OR REPLACE FUNCTION pyrepl.trial_push(p_database integer, p_writer boolean)
 RETURNS void
 LANGUAGE plpgsql
