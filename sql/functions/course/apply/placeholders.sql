@@ -14,7 +14,7 @@ DECLARE
     v_values text[];
     v_shapes text[] := array_fill('(.*)'::text, ARRAY[8])
         || ARRAY['^(.*)@', '^\w*\W+(.*)$', '^.?(.*)$'];
-    v_days text[] := '{30,1000,30000}';
+    v_days text[] := CASE WHEN p_nobody THEN '{30000,9000}' ELSE '{30,1000,30000}' END;
 BEGIN
     SELECT t.typcategory AS category, a.attnotnull AS not_null,
         format_type(a.atttypid, a.atttypmod) AS cast,
@@ -41,7 +41,7 @@ BEGIN
                 ARRAY['''epoch''', '''2000-01-01''', 'now()'] ELSE '{}' END
             || ARRAY(SELECT format('v %s random() * ''%s days''::interval', s.s, d.d)
                 FROM unnest('{-,+}'::text[]) s(s), unnest(v_days) d(d))
-        WHEN v_found.category = 'T' THEN ARRAY['''0''', 'v + random() * ''1000 days''']
+        WHEN v_found.category = 'T' THEN ARRAY['''0''', 'v + random() * ''1000 days''::interval']
         WHEN v_found.category = 'B' THEN ARRAY['false', 'true']
         WHEN v_found.category = 'E' THEN array_fill(format('(enum_range(NULL::%1$s))'
             '[1 + floor(random() * cardinality(enum_range(NULL::%1$s)))::integer]',
@@ -58,7 +58,7 @@ BEGIN
         ELSE '{}' END;
     IF p_nobody AND v_found.category = 'S' AND NOT p_unique THEN
         v_values := ARRAY[''''''] || v_values;
-    ELSIF p_nobody AND v_found.base = 'uuid' AND NOT p_unique THEN
+    ELSIF p_nobody AND v_found.base = 'uuid' AND v_found.not_null AND NOT p_unique THEN
         v_values := ARRAY['''00000000-0000-0000-0000-000000000000'''] || v_values;
     ELSIF NOT v_found.not_null AND NOT (p_nobody AND v_found.category = 'S') THEN
         v_values := ARRAY['NULL'] || v_values;

@@ -10,6 +10,7 @@ DECLARE
     v_intent bigint[] := ARRAY(
         SELECT r.user_id FROM pyrepl.retry r
         WHERE r.database_id = p_health.database_id AND r.due_at <= clock_timestamp()
+            AND p_health.companions = '{}'  -- they belong to the batch that failed
             -- every other time the queue goes first: retries may be many, and slow
             AND (random() < 0.5 OR NOT EXISTS (
                 SELECT FROM pyrepl.outbox o
