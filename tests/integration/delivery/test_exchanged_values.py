@@ -319,6 +319,22 @@ def test_six_hundred_names_move_on_by_one_and_nobody_waits(platform: Platform) -
     platform.assert_equal()
 
 
+def test_a_bad_dossier_in_the_row_holds_up_those_before_it_alone(
+    platform: Platform,
+) -> None:
+    course = shifted(platform, 60, batch=20)
+    course.execute(
+        "ALTER TABLE auth_user ADD CONSTRAINT odd CHECK (last_name <> 'Bad')"
+    )
+    platform.execute("UPDATE auth_user SET last_name = 'Bad' WHERE id = 30")
+    assert batches_until(platform, course, 1000) < 60
+    course.execute("ALTER TABLE auth_user DROP CONSTRAINT odd")
+    dead_letters.retry(platform.connection, dead_letters.dead(platform.connection))
+    platform.execute("UPDATE pyrepl.retry SET due_at = now()")
+    assert platform.deliver() == {}
+    platform.assert_equal()
+
+
 def test_control_if_holders_came_one_by_one_all_would_wait(platform: Platform) -> None:
     course = shifted(platform, 60, batch=10)
     edited(platform, "bring_along", "w.id <> ALL (v_batch) LIMIT 5000", "false")

@@ -40,7 +40,7 @@ BEGIN
     END IF;
     IF v_health.phase = 'probe' THEN
         PERFORM pyrepl.send(v_database, '{}', '{}', gen_random_uuid(), p_writer, '{}');
-        PERFORM pyrepl.note_probe(v_health);
+        PERFORM pyrepl.note_probe(v_health, p_writer);
         outcome := 'probed';
         RETURN;
     END IF;

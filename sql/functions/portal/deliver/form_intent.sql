@@ -11,8 +11,9 @@ DECLARE
         SELECT r.user_id FROM pyrepl.retry r
         WHERE r.database_id = p_health.database_id AND r.due_at <= clock_timestamp()
             AND p_health.companions = '{}'  -- they belong to the batch that failed
-            -- every other time the queue goes first: retries may be many, and slow
-            AND (random() < 0.5 OR NOT EXISTS (
+            -- Every other time the queue goes first: retries may be many, and slow. A
+            -- subquery, as it would be every other row otherwise.
+            AND ((SELECT random()) < 0.5 OR NOT EXISTS (
                 SELECT FROM pyrepl.outbox o
                 WHERE o.database_id = p_health.database_id AND o.priority IN (0, 1)
                     AND o.id > 0

@@ -1,7 +1,7 @@
 -- The empty push went through, so the database is well. Where it was not, start afresh;
 -- where it was, the dossiers of the failed batch are at fault: send others along, split it,
 -- or see what to do about the one that failed alone. Part of deliver. Writes: health, retry.
-CREATE OR REPLACE FUNCTION pyrepl.note_probe(p_health pyrepl.health)
+CREATE OR REPLACE FUNCTION pyrepl.note_probe(p_health pyrepl.health, p_writer boolean)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -35,18 +35,28 @@ BEGIN
         RETURN;
     END IF;
     IF cardinality(p_health.intent) = 1 THEN
-        v_blocked := pyrepl.set_aside(p_health);
+        IF p_health.companions <> '{}' AND p_health.sqlstate NOT IN ('PR021', 'PR022') THEN
+            -- One of those sent along is at fault: all of them out of the others' way.
+            p_health.sqlstate := 'PR021';
+            p_health.message := 'sent along with it: ' || p_health.message;
+            PERFORM pyrepl.set_companions_aside(p_health, p_writer);
+            v_size := (SELECT s.batch FROM pyrepl.settings s);
+            v_half := v_size;
+            p_health.intent := NULL;
+        ELSE
+            v_blocked := pyrepl.set_aside(p_health);
+        END IF;
     END IF;
     UPDATE pyrepl.health h
     SET phase = 'isolate', batch = v_half, suspect = false, companions = '{}',
         health = CASE WHEN v_blocked THEN 'blocked' ELSE 'ok' END,
         failures = CASE WHEN v_blocked THEN h.failures + 1 ELSE 0 END,
         retry_at = CASE WHEN v_blocked THEN pyrepl.back_off(h.failures) END,
-        intent = CASE WHEN v_size > 1 THEN h.intent[:v_half] END
+        intent = CASE WHEN v_size > 1 THEN p_health.intent[:v_half] END
     WHERE h.database_id = p_health.database_id;
 END
 $note_probe$;
 
-COMMENT ON FUNCTION pyrepl.note_probe(pyrepl.health) IS
+COMMENT ON FUNCTION pyrepl.note_probe(pyrepl.health, boolean) IS
     'draws the conclusion from an empty push that succeeded; part of deliver';
-REVOKE ALL ON FUNCTION pyrepl.note_probe(pyrepl.health) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.note_probe(pyrepl.health, boolean) FROM PUBLIC;

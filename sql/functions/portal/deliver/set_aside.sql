@@ -10,7 +10,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $set_aside$
 DECLARE
-    v_blocked boolean := p_health.sqlstate NOT IN ('PR020', 'PR022') AND 2 <= (
+    v_blocked boolean := p_health.sqlstate NOT IN ('PR020', 'PR021', 'PR022') AND 2 <= (
         SELECT count(*) FROM pyrepl.retry r
         WHERE r.database_id = p_health.database_id AND r.user_id <> p_health.intent[1]
             AND r.sqlstate = p_health.sqlstate AND r.message = p_health.message
