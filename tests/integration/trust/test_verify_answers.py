@@ -57,7 +57,7 @@ def test_structure_that_cannot_be_read_is_a_finding(
 
 def test_the_commands_tell_it_and_go_on(platform: Platform, cli: Cli) -> None:
     far, near = platform.course(FAR), platform.course(NEAR)
-    tell(far, ROWS["bad JSON"])
+    tell(far, ROWS["an unknown state"])
     digests(far, "NEW.digests := 'x'::bytea;")
     platform.member(1, FAR, NEAR)
     platform.deliver()
