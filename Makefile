@@ -59,8 +59,9 @@ chaos: $(STAMP) ## write, deliver and break at the same time (SECONDS=, SEED=, A
 	$(BIN)/python -m tests.failure.chaos --seconds $(or $(SECONDS),600) \
 		$(if $(SEED),--seed $(SEED)) $(ARGS)
 
-model: $(STAMP) ## search for a history, or types, that end wrong (EXAMPLES=, ARGS= for pytest)
+model: $(STAMP) ## search for histories, types, exchanges that end wrong (EXAMPLES=, ARGS=)
 	MODEL_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/failure/test_model.py \
+		tests/failure/test_exchanges.py \
 		tests/integration/courses/test_pairs_of_types.py -n $(JOBS) $(ARGS)
 
 verify-load: $(STAMP) ## verify a hundred times while others write (TIMES=)

@@ -16,7 +16,7 @@ from pyreplctl.courses.identity import Checked
 from pyreplctl.install import grants, migrations, objects, roles
 from pyreplctl.schema import contracts
 from pyreplctl.schema.contracts import Contract
-from pyreplctl.schema.course_objects import blank_of, user_columns, wanted_objects
+from pyreplctl.schema.course_objects import wanted_objects
 from pyreplctl.schema.objects import ObjectChange, orphans
 from pyreplctl.schema.roles import OWNER, course_owner, link_roles
 
@@ -45,13 +45,12 @@ def prepare(
     _grants(course, config, role)
     for link_role in _roles(course, role).keys() - {owner}:
         links.pin_role(course, link_role)
-    blank = blank_of(config, contract, user_columns(course, config))
     roles.become_owner(course, owner)
     changes += migrations.apply_pending(course, "course")
     server = course.info.server_version
     local = {(part, column): type_ for part, _, _, column, _, type_ in agreed}
     here = contract.at_course(local)
-    wanted = wanted_objects(config, here, role, blank, server)
+    wanted = wanted_objects(config, here, role, server)
     changes += objects.apply(course, wanted)
     for item in orphans(course, wanted, "function", "view", "type"):
         objects.drop(course, item)

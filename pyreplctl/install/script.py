@@ -30,11 +30,8 @@ def statements(connection: Connection, config: Config, side: str) -> str:
         items.append(Object("link", "to a course database, here number 1", link))
     else:
         before = _course_roles(connection, config)
-        blank = sql.SQL("is_active = false /* and what else the course allows */")
         server = connection.info.server_version
-        items = course_objects.wanted_objects(
-            config, contract, _LINK_ROLE, blank, server
-        )
+        items = course_objects.wanted_objects(config, contract, _LINK_ROLE, server)
         owner = roles.course_owner(_LINK_ROLE)
         items += guard.triggers(config, owner)
     parts = [f"{statement};" for statement in before]

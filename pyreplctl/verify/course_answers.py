@@ -7,7 +7,7 @@ is no traceback, and no other database waits for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -16,7 +16,6 @@ from pyreplctl.core.errors import Error
 from pyreplctl.core.texts import clean, name
 from pyreplctl.schema import column_types
 from pyreplctl.schema.column_types import Types
-from pyreplctl.schema.course_objects import UserColumn
 from pyreplctl.schema.tables import definitions
 from pyreplctl.verify.findings import Row
 
@@ -102,15 +101,3 @@ def types(rows: Iterable[Row]) -> Types:
         return column_types.decode(r.held or "" for r in rows if r.kind == "meaning")
     except (msgspec.DecodeError, UnicodeError, KeyError) as error:
         raise Unreadable("the types of its columns") from error
-
-
-def columns(rows: Iterable[Row]) -> Mapping[str, UserColumn]:
-    """Return the columns of its user table."""
-    found = {}
-    for row in rows:
-        if row.kind == "column":
-            try:
-                found[row.name] = msgspec.json.decode(row.held or "", type=UserColumn)
-            except (msgspec.DecodeError, UnicodeError) as error:
-                raise Unreadable(f"column {row.name}") from error
-    return found

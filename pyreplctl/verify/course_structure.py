@@ -163,7 +163,6 @@ def _course(
         known.config,
         course_types.at_course(contract, held),
         agreed.link_role,
-        course_answers.columns(rows),
         course_answers.version(rows),
     )
     items = findings.objects(rows, wanted, refresh)

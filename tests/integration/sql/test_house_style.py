@@ -10,7 +10,6 @@ from typing import LiteralString
 import psycopg
 import pytest
 from pglast import parse_plpgsql, parse_sql
-from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.errors import NotSuitable
@@ -229,14 +228,12 @@ def rendered_portal(platform: Platform) -> list[Object]:
 
 def rendered_course(platform: Platform) -> list[Object]:
     contract = contracts.offered(platform.connection, Config())
-    blank = sql.SQL("username = ''")
     server = platform.connection.info.server_version
     items = course_objects.wanted_objects(
         Config(),
         contract,
-        "pg_monitor",
-        blank,
-        server,  # a role that is everywhere
+        "pg_monitor",  # a role that is everywhere
+        server,
     )
     return items + guard.triggers(Config(), "pyrepl_owner")
 

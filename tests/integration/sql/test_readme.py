@@ -10,7 +10,7 @@ import pytest
 
 from pyreplctl.core import locks
 from pyreplctl.core.config import Config
-from pyreplctl.schema import contracts, course_objects, slots
+from pyreplctl.schema import contracts, slots
 from pyreplctl.schema.sql_files import root, slots_of
 from tests.integration.sql.test_house_style import filled_slots
 from tests.support.platform import Platform
@@ -85,10 +85,7 @@ def test_slots_are_filled_by_whom_the_table_names(platform: Platform) -> None:
 def test_slots_become_what_the_table_shows(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    columns = course_objects.user_columns(platform.connection, Config())
-    contract = contracts.offered(platform.connection, Config())
-    blank = course_objects.blank_of(Config(), contract, columns)
-    become = {"blank": {blank.as_string()}}
+    become: dict[str, set[str]] = {}
     for fillings in filled_slots(platform, monkeypatch).values():
         for given in fillings:
             for name, filling in given.items():

@@ -18,9 +18,6 @@ FAR, NEAR = "edX/far", "edX/near"
 ROWS = {
     "a version that is no number": "'version', 'server', 'current', NULL, 'x', NULL",
     "a version of another age": "'version', 'server', 'current', NULL, '-1', NULL",
-    "bad JSON": "'column', 'a', 'current', NULL, '{', NULL",
-    "JSON of another kind": "'column', 'a', 'current', NULL, '{\"type\": 1}', NULL",
-    "no JSON": "'column', 'a', 'current', NULL, NULL, NULL",
     "no state": "'function', 'apply', NULL, NULL, NULL, NULL",
     "an unknown state": "'function', 'apply', 'splendid', NULL, NULL, NULL",
     "no kind": "NULL, 'apply', 'current', NULL, NULL, NULL",
@@ -70,7 +67,7 @@ def test_structure_that_cannot_be_read_is_a_finding(
 
 def test_the_commands_tell_it_and_go_on(platform: Platform, cli: Cli) -> None:
     far, near = platform.course(FAR), platform.course(NEAR)
-    tell(far, ROWS["bad JSON"])
+    tell(far, ROWS["an unknown state"])
     digests(far, "NEW.digests := 'x'::bytea;")
     platform.member(1, FAR, NEAR)
     platform.deliver()

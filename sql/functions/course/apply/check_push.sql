@@ -45,7 +45,9 @@ BEGIN
         END IF;
     END IF;
 
-    IF p_tag IS NULL THEN
+    IF p_prev IS NULL AND p_tag IS NULL THEN
+        RETURN '{}';  -- a question
+    ELSIF p_tag IS NULL THEN
         PERFORM FROM pyrepl.chain c WHERE c.tag = p_prev FOR KEY SHARE;
     ELSE
         UPDATE pyrepl.chain c SET tag = p_tag, before = p_prev, users = p_users

@@ -3,7 +3,7 @@
 -- blanked instead, which deactivates it. References are looked up, whatever their ON DELETE
 -- action: a DELETE tried to find out would take the course's own rows along. Raises PR022.
 -- Writes: the three tables, copy. Locks: the user rows, so that no reference is added.
--- Slots: blank, enrollment_table, enrollment_table_name, enrollment_user,
+-- Slots: enrollment_table, enrollment_table_name, enrollment_user,
 --   profile_table, profile_table_name, profile_user, user_key, user_key_name,
 --   user_table, user_table_name
 CREATE OR REPLACE FUNCTION pyrepl.erase(p_users bigint[])
@@ -15,7 +15,6 @@ DECLARE
     v_reference record;
     v_found bigint[];
     v_referenced bigint[] := '{{}}';
-    v_written bigint;
 BEGIN
     PERFORM FROM ONLY {user_table} u WHERE u.{user_key} = ANY (p_users) FOR UPDATE;
     DELETE FROM ONLY {enrollment_table} e WHERE e.{enrollment_user} = ANY (p_users);
@@ -47,14 +46,7 @@ BEGIN
         END IF;
     END LOOP;
 
-    v_found := ARRAY(
-        SELECT u.{user_key} FROM ONLY {user_table} u WHERE u.{user_key} = ANY (v_referenced));
-    UPDATE ONLY {user_table} u SET {blank} WHERE u.{user_key} = ANY (v_found);
-    GET DIAGNOSTICS v_written = ROW_COUNT;
-    IF v_written < cardinality(v_found) THEN
-        PERFORM pyrepl.require_written(
-            'user', {user_table_name}, {user_key_name}, 'UPDATE', v_written, v_found);
-    END IF;
+    PERFORM pyrepl.blank({user_table_name}, {user_key_name}, v_referenced);
     DELETE FROM ONLY {user_table} u
     WHERE u.{user_key} = ANY (p_users) AND u.{user_key} <> ALL (v_referenced);
     PERFORM pyrepl.require_written(l.part, l.tab, {user_key_name}, 'DELETE', 0, p_users)

@@ -20,6 +20,7 @@ AS $explain_error$
             WHEN '23503' THEN 'a foreign key of the course is violated'
             WHEN '23505' THEN 'a unique value is taken at the course'
             WHEN '23514' THEN 'a check of the course is violated'
+            WHEN '23P01' THEN 'an exclusion constraint of the course is violated'
             WHEN '40001' THEN 'the course changed the same row at the same time'
             WHEN '42501' THEN 'a right is missing at the course'
             WHEN '42703' THEN 'a column is missing at the course'

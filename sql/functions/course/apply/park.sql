@@ -1,6 +1,8 @@
--- Second step of apply: where a row of the batch gives up a unique text value that another
--- row of the batch takes, put a placeholder there first, or the exchange collides half-way.
--- Case is folded, so that an index on lower() is served too.
+-- Part of apply, where it runs into a unique value. Rows of the batch that are to be
+-- written collide with rows that are there: where these are of the batch too, or of nobody,
+-- they give up their value first, or the exchange collides half-way. A local account in the
+-- way is PR020, a copy that is not of the batch PR021, with the users as DETAIL: the portal
+-- sends their dossiers along. PR023 where no column takes a value for the while.
 -- Writes: p_table, rows of copies only.
 CREATE OR REPLACE FUNCTION pyrepl.park(
     p_table regclass, p_key name, p_user name, p_part text, p_rows anyarray)
@@ -9,29 +11,35 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $park$
 DECLARE
-    v_column name;
-    v_parked bigint[];
+    v_index record;
+    v_place record;
+    v_keys bigint[];
 BEGIN
-    FOR v_column IN
-        SELECT pyrepl.unique_columns(p_table, p_part)
+    PERFORM pyrepl.refuse_holders(p_table, p_key, p_user, p_part, p_rows);
+    FOR v_index IN
+        SELECT c.index_name, c.columns FROM pyrepl.unique_indexes(
+            p_table, p_part, p_key, p_user) c WHERE c.immediate
     LOOP
-        -- Who takes what is looked for only where somebody gives something up.
-        EXECUTE format($find$
-            WITH giving AS MATERIALIZED (
-                SELECT t.%1$I AS holder, lower(t.%2$I::text) AS value
-                FROM unnest($1) n
-                CROSS JOIN LATERAL (
-                    SELECT * FROM ONLY %3$s o WHERE o.%1$I = n.%1$I OFFSET 0) t
-                JOIN pyrepl.copy c ON c.user_id = t.%4$I
-                WHERE t.%2$I::text IS DISTINCT FROM n.%2$I::text)
-            SELECT array_agg(g.holder) FILTER (WHERE g.value IN (
-                SELECT lower(n.%2$I::text) FROM unnest($1) n))
-            FROM giving g
-            $find$, p_key, v_column, p_table, p_user) INTO v_parked USING p_rows;
-        IF v_parked IS NOT NULL THEN
-            EXECUTE format('UPDATE ONLY %s t SET %I = ''~'' || t.%I WHERE t.%I = ANY ($1)',
-                p_table, v_column, p_key, p_key) USING v_parked;
-        END IF;
+        FOR v_place IN
+            SELECT c.name, v.value
+            FROM unnest(v_index.columns) WITH ORDINALITY c(name, n)
+            CROSS JOIN LATERAL unnest(pyrepl.placeholders(p_table, c.name, false, true))
+                WITH ORDINALITY v(value, n)
+            UNION ALL SELECT NULL, NULL
+        LOOP
+            v_keys := ARRAY(
+                SELECT DISTINCT c.key FROM pyrepl.collisions(
+                    p_table, p_key, p_user, p_part, p_rows, v_index.index_name) c);
+            EXIT WHEN v_keys = '{}';
+            IF v_place.name IS NULL THEN
+                RAISE 'users exchange a value of %, and no column of % takes another one '
+                    'in between', v_index.index_name, p_table USING ERRCODE = 'PR023',
+                    HINT = 'Make the constraint DEFERRABLE at the course, or relax the '
+                    'CHECKs of its columns.';
+            END IF;
+            PERFORM pyrepl.put_value(
+                p_table, p_key, v_keys, v_place.name, ARRAY[v_place.value]);
+        END LOOP;
     END LOOP;
 END
 $park$;

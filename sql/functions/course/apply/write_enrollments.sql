@@ -1,13 +1,12 @@
 -- Last step of apply: the enrollment rows of copies, compared in one look. Those that the
 -- dossiers do not hold go, those that differ by image are updated, those missing inserted.
--- An id that another user's row has is left to the unique index to refuse (see
--- explain_holders). p_users: whose rows there may be. Raises PR022.
+-- p_careful: see park. p_users: whose rows there may be. Raises PR022.
 -- Writes: the enrollment table.
 -- Slots: enrollment_columns, enrollment_here, enrollment_key, enrollment_key_name,
 --   enrollment_new, enrollment_set, enrollment_table, enrollment_table_name,
 --   enrollment_user, enrollment_user_name
 CREATE OR REPLACE FUNCTION pyrepl.write_enrollments(
-    p_users bigint[], p_enrollments pyrepl.enrollment_row[])
+    p_users bigint[], p_enrollments pyrepl.enrollment_row[], p_careful boolean)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -41,11 +40,11 @@ BEGIN
         PERFORM pyrepl.require_written('enrollment', {enrollment_table_name},
             {enrollment_key_name}, 'DELETE', v_written, v_gone);
     END IF;
+    IF p_careful THEN
+        PERFORM pyrepl.park({enrollment_table_name}, {enrollment_key_name},
+            {enrollment_user_name}, 'enrollment', v_differing || v_missing);
+    END IF;
     IF v_differing IS NOT NULL THEN
-        IF cardinality(p_enrollments) > 1 THEN
-            PERFORM pyrepl.park({enrollment_table_name}, {enrollment_key_name},
-                {enrollment_user_name}, 'enrollment', v_differing || v_missing);
-        END IF;
         UPDATE ONLY {enrollment_table} t
         SET {enrollment_set}
         FROM unnest(v_differing) n
@@ -69,7 +68,7 @@ BEGIN
 END
 $write_enrollments$;
 
-COMMENT ON FUNCTION pyrepl.write_enrollments(bigint[], pyrepl.enrollment_row[]) IS
+COMMENT ON FUNCTION pyrepl.write_enrollments(bigint[], pyrepl.enrollment_row[], boolean) IS
     'brings the enrollment rows of copies up to date; part of apply';
-REVOKE ALL ON FUNCTION pyrepl.write_enrollments(bigint[], pyrepl.enrollment_row[])
+REVOKE ALL ON FUNCTION pyrepl.write_enrollments(bigint[], pyrepl.enrollment_row[], boolean)
     FROM PUBLIC;

@@ -1,12 +1,11 @@
 -- Second step of apply: the profile rows of copies, compared in one look. Those that the
 -- dossiers do not hold go, those that differ by image are updated, those missing inserted.
--- An id that another user's row has is left to the unique index to refuse (see
--- explain_holders). p_users: whose rows there may be. Raises PR022.
+-- p_careful: see park. p_users: whose rows there may be. Raises PR022.
 -- Writes: the profile table.
 -- Slots: profile_columns, profile_here, profile_key, profile_key_name, profile_new,
---   profile_set, profile_table, profile_table_name, profile_user
+--   profile_set, profile_table, profile_table_name, profile_user, profile_user_name
 CREATE OR REPLACE FUNCTION pyrepl.write_profiles(
-    p_users bigint[], p_profiles pyrepl.profile_row[])
+    p_users bigint[], p_profiles pyrepl.profile_row[], p_careful boolean)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -40,6 +39,10 @@ BEGIN
         PERFORM pyrepl.require_written('profile', {profile_table_name},
             {profile_key_name}, 'DELETE', v_written, v_gone);
     END IF;
+    IF p_careful THEN
+        PERFORM pyrepl.park({profile_table_name}, {profile_key_name},
+            {profile_user_name}, 'profile', v_differing || v_missing);
+    END IF;
     IF v_differing IS NOT NULL THEN
         UPDATE ONLY {profile_table} t
         SET {profile_set}
@@ -64,7 +67,7 @@ BEGIN
 END
 $write_profiles$;
 
-COMMENT ON FUNCTION pyrepl.write_profiles(bigint[], pyrepl.profile_row[]) IS
+COMMENT ON FUNCTION pyrepl.write_profiles(bigint[], pyrepl.profile_row[], boolean) IS
     'brings the profile rows of copies up to date; part of apply';
-REVOKE ALL ON FUNCTION pyrepl.write_profiles(bigint[], pyrepl.profile_row[])
+REVOKE ALL ON FUNCTION pyrepl.write_profiles(bigint[], pyrepl.profile_row[], boolean)
     FROM PUBLIC;

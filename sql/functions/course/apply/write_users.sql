@@ -7,7 +7,7 @@
 --   user_table_name
 CREATE OR REPLACE FUNCTION pyrepl.write_users(
     p_ids bigint[], p_generations bigint[], p_members boolean[], p_frozen boolean[],
-    p_users pyrepl.user_row[])
+    p_users pyrepl.user_row[], p_careful boolean)
 RETURNS bigint[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -39,11 +39,11 @@ BEGIN
         ON CONFLICT (user_id) DO UPDATE
         SET generation = excluded.generation, erased = false;
     END IF;
+    IF p_careful THEN
+        PERFORM pyrepl.park({user_table_name}, {user_key_name}, {user_key_name},
+            'user', v_found.differing || v_found.missing);
+    END IF;
     IF v_found.differing IS NOT NULL THEN
-        IF cardinality(p_ids) > 1 THEN
-            PERFORM pyrepl.park({user_table_name}, {user_key_name}, {user_key_name},
-                'user', v_found.differing || v_found.missing);
-        END IF;
         UPDATE ONLY {user_table} u
         SET {user_set}
         FROM unnest(v_found.differing) n
@@ -68,7 +68,7 @@ END
 $write_users$;
 
 COMMENT ON FUNCTION pyrepl.write_users(
-    bigint[], bigint[], boolean[], boolean[], pyrepl.user_row[]) IS
+    bigint[], bigint[], boolean[], boolean[], pyrepl.user_row[], boolean) IS
     'brings the user rows of copies up to date; part of apply';
 REVOKE ALL ON FUNCTION pyrepl.write_users(
-    bigint[], bigint[], boolean[], boolean[], pyrepl.user_row[]) FROM PUBLIC;
+    bigint[], bigint[], boolean[], boolean[], pyrepl.user_row[], boolean) FROM PUBLIC;

@@ -1,7 +1,7 @@
 -- What this course database can tell of its own structure: objects, tables, roles and
 -- rights, what it is bound to, and the agreed columns. Read by verification at the portal,
 -- which knows what should be here.
--- Slots: link_role, owner, user_table_name
+-- Slots: link_role, owner
 CREATE OR REPLACE FUNCTION pyrepl.structure_rows()
 RETURNS TABLE (kind text, name text, state text, source text, held text, problem text)
 LANGUAGE sql
@@ -54,21 +54,7 @@ AS $structure_rows$
     -- digests are made in another form for another version, and are the same
     SELECT 'version', 'server', 'current', NULL, coalesce((
         SELECT o.server * 10000 FROM pyrepl.object o WHERE o.name = 'digest_rows')::text,
-        current_setting('server_version_num')), NULL
-    UNION ALL
-    -- what erase makes of the columns of a user depends on these
-    SELECT 'column', a.attname, 'current', NULL,
-        json_build_object('type', format_type(a.atttypid, -1), 'not_null', a.attnotnull,
-            'unique', EXISTS (
-                SELECT FROM pg_index i
-                WHERE i.indrelid = a.attrelid AND i.indisunique AND (
-                    a.attnum = ANY (i.indkey) OR EXISTS (
-                        SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
-                            AND d.objid = i.indexrelid AND d.refobjid = i.indrelid
-                            AND d.refobjsubid = a.attnum))))::text, NULL
-    FROM pg_attribute a
-    WHERE a.attrelid = to_regclass({user_table_name}) AND a.attnum > 0
-        AND NOT a.attisdropped;
+        current_setting('server_version_num')), NULL;
 $structure_rows$;
 
 COMMENT ON FUNCTION pyrepl.structure_rows() IS

@@ -19,6 +19,7 @@ DECLARE
         WHEN '23503' THEN 'a foreign key of the course is violated'
         WHEN '23505' THEN 'a unique value is taken at the course'
         WHEN '23514' THEN 'a check of the course is violated'
+        WHEN '23P01' THEN 'an exclusion constraint of the course is violated'
         WHEN '25006' THEN 'the course database is read-only'
         WHEN '40001' THEN 'the course changed the same row at the same time'
         WHEN '42501' THEN 'a right is missing at the course'
@@ -47,6 +48,9 @@ DECLARE
         WHEN 'PR021' THEN 'the copy of user I holds a value of N that must be unique'
         WHEN 'PR022' THEN
             'N of N (makes other rows of those that are|keeps rows from being) written'
+        WHEN 'PR023' THEN 'user I cannot be erased: column N of N takes no other value, '
+            'constraint N|users exchange a value of N, and no column of N takes another one '
+            'in between'
         WHEN 'PR030' THEN 'user I is a copy: (no row of N may be added here'
             '|its row of N may not be deleted here|in N these may not be changed here: N)'
         ELSE '-' END

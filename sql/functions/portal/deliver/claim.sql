@@ -22,7 +22,7 @@ BEGIN
     tids := '{}';
     last_ids := '{0,0}';
     IF p_intent IS NOT NULL THEN
-        users := p_intent;
+        users := ARRAY(SELECT DISTINCT i.id FROM unnest(p_intent) i(id) ORDER BY 1);
         tids := ARRAY(
             SELECT o.ctid FROM pyrepl.outbox o
             WHERE o.database_id = p_database AND o.priority IN (0, 1)

@@ -41,7 +41,7 @@ BEGIN
     END IF;
     IF v_health.phase = 'probe' THEN
         PERFORM pyrepl.send(v_database, '{}', '{}', gen_random_uuid(), p_writer, '{}');
-        PERFORM pyrepl.note_probe(v_health);
+        PERFORM pyrepl.note_probe(v_health, p_writer);
         outcome := 'probed';
         RETURN;
     END IF;
@@ -55,6 +55,9 @@ BEGIN
         IF v_health.intent IS NULL THEN
             outcome := 'busy';
             RETURN;
+        END IF;
+        IF v_health.companions <> '{}' THEN
+            v_health.companions := pyrepl.bring_along(v_health, p_writer);
         END IF;
     END IF;
     v_settled := pyrepl.settle(v_health, p_writer);

@@ -10,8 +10,10 @@ DECLARE
     v_intent bigint[] := ARRAY(
         SELECT r.user_id FROM pyrepl.retry r
         WHERE r.database_id = p_health.database_id AND pyrepl.is_due(r.due_at)
-            -- every other time the queue goes first: retries may be many, and slow
-            AND (random() < 0.5 OR NOT EXISTS (
+            AND p_health.companions = '{}'  -- they belong to the batch that failed
+            -- Every other time the queue goes first: retries may be many, and slow. A
+            -- subquery, as it would be every other row otherwise.
+            AND ((SELECT random()) < 0.5 OR NOT EXISTS (
                 SELECT FROM pyrepl.outbox o
                 WHERE o.database_id = p_health.database_id AND o.priority IN (0, 1)
                     AND o.id > 0
@@ -27,7 +29,7 @@ BEGIN
         v_intent := v_claim.users;
         IF v_claim.tids = '{}' THEN
             UPDATE pyrepl.health h
-            SET phase = 'normal', batch = NULL,
+            SET phase = 'normal', batch = NULL, companions = '{}',
                 sqlstate = NULL, message = NULL, hint = NULL,
                 health = CASE WHEN EXISTS (SELECT FROM pyrepl.retry r
                     WHERE r.database_id = h.database_id AND r.due_at IS NOT NULL)

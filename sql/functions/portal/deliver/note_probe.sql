@@ -1,7 +1,7 @@
 -- The empty push went through, so the database is well. Where it was not, start afresh;
--- where it was, the dossiers of the failed batch are at fault: split it, or see what to do
--- about the one that failed alone. Part of deliver. Writes: health, retry.
-CREATE OR REPLACE FUNCTION pyrepl.note_probe(p_health pyrepl.health)
+-- where it was, the dossiers of the failed batch are at fault: send others along, split it,
+-- or see what to do about the one that failed alone. Part of deliver. Writes: health, retry.
+CREATE OR REPLACE FUNCTION pyrepl.note_probe(p_health pyrepl.health, p_writer boolean)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -25,28 +25,38 @@ BEGIN
         WHERE h.database_id = p_health.database_id;
         RETURN;
     END IF;
+    IF p_health.sqlstate = 'PR021' AND cardinality(p_health.companions) < 20000
+        AND NOT p_health.holders <@ (p_health.companions || p_health.intent)
+    THEN
+        -- Other copies hold values that are theirs no longer: all of them together.
+        UPDATE pyrepl.health h
+        SET phase = 'isolate', batch = v_size, companions = h.companions || h.holders
+        WHERE h.database_id = p_health.database_id;
+        RETURN;
+    END IF;
     IF cardinality(p_health.intent) = 1 THEN
-        IF p_health.sqlstate = 'PR021' AND NOT p_health.holders <@ p_health.companions
-            AND cardinality(p_health.companions) < 100
-        THEN
-            -- Other copies hold a value that is theirs no longer: all of them together.
-            UPDATE pyrepl.health h
-            SET phase = 'isolate', companions = h.companions || h.holders
-            WHERE h.database_id = p_health.database_id;
-            RETURN;
+        IF p_health.companions <> '{}' AND p_health.sqlstate NOT IN ('PR021', 'PR023') THEN
+            -- One of those sent along is at fault: all of them out of the others' way.
+            p_health.sqlstate := 'PR021';
+            p_health.message := 'sent along with it: ' || p_health.message;
+            PERFORM pyrepl.set_companions_aside(p_health, p_writer);
+            v_size := (SELECT s.batch FROM pyrepl.settings s);
+            v_half := v_size;
+            p_health.intent := NULL;
+        ELSE
+            v_blocked := pyrepl.set_aside(p_health);
         END IF;
-        v_blocked := pyrepl.set_aside(p_health);
     END IF;
     UPDATE pyrepl.health h
     SET phase = 'isolate', batch = v_half, suspect = false, companions = '{}',
         health = CASE WHEN v_blocked THEN 'blocked' ELSE 'ok' END,
         failures = CASE WHEN v_blocked THEN h.failures + 1 ELSE 0 END,
         retry_at = CASE WHEN v_blocked THEN pyrepl.back_off(h.failures) END,
-        intent = CASE WHEN v_size > 1 THEN h.intent[:v_half] END
+        intent = CASE WHEN v_size > 1 THEN p_health.intent[:v_half] END
     WHERE h.database_id = p_health.database_id;
 END
 $note_probe$;
 
-COMMENT ON FUNCTION pyrepl.note_probe(pyrepl.health) IS
+COMMENT ON FUNCTION pyrepl.note_probe(pyrepl.health, boolean) IS
     'draws the conclusion from an empty push that succeeded; part of deliver';
-REVOKE ALL ON FUNCTION pyrepl.note_probe(pyrepl.health) FROM PUBLIC;
+REVOKE ALL ON FUNCTION pyrepl.note_probe(pyrepl.health, boolean) FROM PUBLIC;

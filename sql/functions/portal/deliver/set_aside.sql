@@ -1,6 +1,7 @@
 -- A dossier failed alone: it is tried again later, 2 s doubling, and after seven attempts
--- is a dead letter. A local account in the way goes away only by a person's doing: dead at
--- once. Its outbox rows stay: they may carry a newer change, and make claim try it again.
+-- is a dead letter. A local account in the way, or a constraint that takes no placeholder,
+-- goes away only by a person's doing: dead at once. Its outbox rows stay: they may carry a
+-- newer change, and make claim try it again.
 -- Returns whether the database is blocked: three dossiers in a row have failed alike, and
 -- none has been delivered since. Then nobody's attempts are used. Writes: retry.
 CREATE OR REPLACE FUNCTION pyrepl.set_aside(p_health pyrepl.health)
@@ -9,7 +10,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $set_aside$
 DECLARE
-    v_blocked boolean := p_health.sqlstate <> 'PR020' AND 2 <= (
+    v_blocked boolean := p_health.sqlstate NOT IN ('PR020', 'PR021', 'PR023') AND 2 <= (
         SELECT count(*) FROM pyrepl.retry r
         WHERE r.database_id = p_health.database_id AND r.user_id <> p_health.intent[1]
             AND r.sqlstate = p_health.sqlstate AND r.message = p_health.message
@@ -19,7 +20,8 @@ BEGIN
     INSERT INTO pyrepl.retry AS r
         (database_id, user_id, attempts, due_at, sqlstate, message, hint)
     VALUES (p_health.database_id, p_health.intent[1], CASE WHEN v_blocked THEN 0 ELSE 1 END,
-        CASE WHEN p_health.sqlstate <> 'PR020' THEN clock_timestamp() + interval '2 s' END,
+        CASE WHEN p_health.sqlstate NOT IN ('PR020', 'PR023')
+            THEN clock_timestamp() + interval '2 s' END,
         p_health.sqlstate, p_health.message, p_health.hint)
     ON CONFLICT (database_id, user_id) DO UPDATE
     SET attempts = r.attempts + excluded.attempts, sqlstate = excluded.sqlstate,
