@@ -14,10 +14,12 @@ from typing import Any, LiteralString
 from uuid import uuid4
 
 import psycopg
+from psycopg import errors as pg
 from psycopg import sql
 
-from pyreplctl.core.db import Connection, value
+from pyreplctl.core.db import Connection
 from pyreplctl.core.errors import NotSuitable
+from pyreplctl.core.names import literal, quoted
 
 
 def read(
@@ -25,45 +27,50 @@ def read(
 ) -> list[dict[str, Any]]:
     """Return the rows of a query, as JSON has them; whatever it did is taken back."""
     with connection.transaction(force_rollback=True):
-        return _refreshed(connection, query, values)[1]
+        return _refreshed(connection, query, values)
 
 
 def call(connection: Connection, query: LiteralString, *values: Any) -> Any:
     """Call a function of ours that writes; return the first column of the first row."""
     with connection.transaction():
-        name, rows = _refreshed(connection, query, values)
-        connection.execute(sql.SQL("DROP MATERIALIZED VIEW {}").format(name))
+        rows = _refreshed(connection, query, values)
     return next(iter(rows[0].values())) if rows else None
+
+
+# Deferred, a foreign key would be refused there, which is no attack. Something else
+# may have been put in the view's place, and would be run by name: hence the division.
+_STATEMENTS = """
+    SELECT set_config('pyrepl.was', current_setting('role'), true);
+    SELECT set_config('role', pg_get_userbyid(nspowner), true)
+        FROM pg_namespace WHERE nspname = 'pyrepl';
+    SET CONSTRAINTS ALL IMMEDIATE;
+    CREATE MATERIALIZED VIEW {name} AS SELECT to_jsonb(q) AS row FROM (
+        {query}
+        ) q WITH NO DATA;
+    REFRESH MATERIALIZED VIEW {name};
+    SELECT 1 / count(*) FROM pg_class WHERE oid = to_regclass({text}) AND relkind = 'm';
+    SELECT coalesce(array_agg(row), '{{}}') AS answer FROM {name};
+    DROP MATERIALIZED VIEW {name};
+    SELECT set_config('role', current_setting('pyrepl.was'), true)"""
 
 
 def _refreshed(
     connection: Connection, query: LiteralString | sql.Composed, values: tuple[Any, ...]
-) -> tuple[sql.Identifier, list[dict[str, Any]]]:
-    name = sql.Identifier("pyrepl", f"answer_{uuid4().hex}")
+) -> list[dict[str, Any]]:
+    name = quoted("pyrepl", f"answer_{uuid4().hex}")
     given = psycopg.ClientCursor(connection).mogrify(query, values or None)
-    role = value(connection, "SELECT current_setting('role')")
-    connection.execute(
-        "SELECT set_config('role', pg_get_userbyid(nspowner), true)"
-        " FROM pg_namespace WHERE nspname = 'pyrepl'"
-    )
-    # Deferred, a foreign key would be refused there, which is nobody's attack.
-    connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    create = sql.SQL("CREATE MATERIALIZED VIEW {} AS SELECT to_jsonb(q) AS row FROM (")
-    made = create.format(name).as_string() + given + ") q WITH NO DATA"
-    connection.execute(made.encode())
-    oid = _oid(connection, name)
-    connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(name))
-    # Something else may have been put in its place: by name alone it would be run.
-    if _oid(connection, name) != oid:
+    sent = _STATEMENTS.format(name=name, text=literal(name), query=given)
+    try:
+        cursor = connection.execute(sent.encode())
+    except pg.DivisionByZero as error:
         raise NotSuitable(
             "what stands in schema pyrepl has renamed what it was asked by",
             hint="Find out who may act as the owner of schema pyrepl there.",
-        )
-    rows = connection.execute(sql.SQL("SELECT row FROM {}").format(name)).fetchall()
-    connection.execute("SELECT set_config('role', %s, true)", (role,))
-    return name, [row[0] for row in rows]
-
-
-def _oid(connection: Connection, name: sql.Identifier) -> Any:
-    query = "SELECT oid FROM pg_class WHERE oid = to_regclass(%s) AND relkind = 'm'"
-    return value(connection, query, name.as_string())
+        ) from error
+    rows: list[dict[str, Any]] = []
+    more: bool | None = True
+    while more:
+        if cursor.description and cursor.description[0].name == "answer":
+            rows = cursor.fetchall()[0][0]
+        more = cursor.nextset()
+    return rows

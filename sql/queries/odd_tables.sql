@@ -22,8 +22,8 @@ CROSS JOIN LATERAL (
         AND r.relname NOT IN ({views})
     UNION ALL SELECT 'has rules' WHERE r.relkind = 'r' AND r.relhasrules
     UNION ALL SELECT 'has policies' WHERE r.relrowsecurity
-    UNION ALL SELECT 'is inherited, or inherits' WHERE EXISTS (
-        SELECT FROM pg_inherits i WHERE r.relkind = 'r' AND r.oid IN (i.inhparent, i.inhrelid))
+    UNION ALL SELECT 'is inherited, or inherits' WHERE r.relkind = 'r' AND EXISTS (
+        SELECT FROM pg_inherits i WHERE r.oid IN (i.inhparent, i.inhrelid))
     UNION ALL SELECT format('has trigger %I', t.tgname) FROM pg_trigger t
     WHERE r.relkind = 'r' AND t.tgrelid = r.oid AND NOT t.tgisinternal
     UNION ALL SELECT format('has column %I of type %s', a.attname, a.atttypid::regtype)

@@ -28,6 +28,7 @@ _SWITCHES = re.compile(
 
 # Where a string may switch the role, and why.
 SWITCHES = {
+    "core/restricted.py": "the owner reads and runs what is his, and the way back",
     "install/roles.py": "become_owner, for those below, and the way back",
     "install/script.py": "the text that `pyreplctl sql` prints; nothing of it is run",
     "sandbox/selftest.py": "plants damage that the guard would refuse",
