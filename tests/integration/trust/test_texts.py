@@ -183,7 +183,7 @@ def test_what_our_functions_there_say_is_kept_word_for_word(platform: Platform) 
         ),
         "PR020": ("7, 8", 'auth_user_username_key'),
         "PR021": ("7", "auth_user_username_key"),
-        "PR022": ("7", "email", "public.auth_user", "odd"),
+        "PR023": ("7", "email", "public.auth_user", "odd"),
     }  # fmt: skip
     for state, message in words:
         said = message.replace("%s", "%")
