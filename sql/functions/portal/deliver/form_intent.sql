@@ -9,7 +9,7 @@ AS $form_intent$
 DECLARE
     v_intent bigint[] := ARRAY(
         SELECT r.user_id FROM pyrepl.retry r
-        WHERE r.database_id = p_health.database_id AND r.due_at <= clock_timestamp()
+        WHERE r.database_id = p_health.database_id AND pyrepl.is_due(r.due_at)
             -- every other time the queue goes first: retries may be many, and slow
             AND (random() < 0.5 OR NOT EXISTS (
                 SELECT FROM pyrepl.outbox o
