@@ -14,6 +14,7 @@ from pyreplctl.delivery import batches
 from pyreplctl.delivery import wait as status
 from pyreplctl.delivery.worker import Worker
 from pyreplctl.install import installed
+from pyreplctl.install.preflight import check_server
 
 NAMES = click.argument(
     "names",
@@ -41,6 +42,7 @@ def backfill(names: tuple[str, ...], users: str | None) -> None:
     ids = _ids(users)
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         installed.require_installed(connection)
+        check_server(connection, "the portal")
         chosen = databases.numbers(connection, names)
         databases.backfill(connection, list(chosen.values()), ids)
         _deliver(connection, chosen)
@@ -75,6 +77,7 @@ def deliver(names: tuple[str, ...], until_empty: bool) -> None:
     config = SETTINGS.config()
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         installed.require_installed(connection)
+        check_server(connection, "the portal")
         chosen = databases.numbers(connection, names)
         if until_empty:
             _deliver(connection, chosen)
@@ -137,6 +140,7 @@ def wait(names: tuple[str, ...], user: int | None, timeout: str) -> int:
     limit = seconds(timeout)
     with connect(SETTINGS.dsn(config), "the portal") as connection:
         installed.require_installed(connection)
+        check_server(connection, "the portal")
         done = status.wait(connection, names, user, limit)
     for name in done.skipped:
         talk(f"{name} is paused and was not waited for")

@@ -23,6 +23,16 @@ T = TypeVar("T")
 Connection = psycopg.Connection[TupleRow]
 
 
+# A host that is gone without a word is noticed within half a minute. (A server that is
+# slow answers at this level, however long its statement takes.)
+_WAITS: dict[str, Any] = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+
 _HINTS = {
     "42501": "Run it as another role: a member of pyrepl_monitor may look, one of"
     " pyrepl_worker may deliver, and whoever installed may do the rest.",
@@ -123,7 +133,7 @@ def connect(
             dsn,
             autocommit=True,
             application_name=given.get("application_name", "pyreplctl"),
-            connect_timeout=given.get("connect_timeout", "10"),
+            **(_WAITS | {name: given[name] for name in _WAITS.keys() & given.keys()}),
         )
         with closed_on_error(connection):
             session.pin(connection)

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from pyreplctl.core.databases import numbers
-from pyreplctl.core.db import Connection, connect, fetch
+from pyreplctl.core.db import Connection, connect, fetch, value
 from pyreplctl.core.errors import ConnectionFailed, DatabaseError
 from pyreplctl.delivery import batches
 from pyreplctl.delivery.batches import Outcome
@@ -71,6 +71,7 @@ class Worker:
         self._jobs = jobs
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._stopping = threading.Event()
+        self._fault: BaseException | None = None  # of the thread that polls
         self._turns = Scheduler()
         self._names: dict[int, str] = {}
         self._threads: list[threading.Thread] = []
@@ -90,20 +91,36 @@ class Worker:
         with connect(self._dsn, "the portal") as connection:
             installed.require_installed(connection)
             # What this role lacks is to be told now, not again and again.
-            connection.execute("SELECT pyrepl.tick('worker', %s)", (self._name,))
+            if not _is_standby(connection):
+                connection.execute("SELECT pyrepl.tick('worker', %s)", (self._name,))
         log.info("serving with %d jobs as %s", self._jobs, self._name)
+        # Not in this thread: a portal that says nothing would keep it from a signal.
+        poller = threading.Thread(target=self._poll_to_the_end, daemon=True)
+        poller.start()
         try:
-            self._poll_forever()
+            self._stopping.wait()
         finally:
             self._stopping.set()
-            self._finish()
+            self._finish(poller)
+        if self._fault is not None:
+            raise self._fault
         log.info("stopped")
 
-    def _finish(self) -> None:
+    def _poll_to_the_end(self) -> None:
+        try:
+            self._poll_forever()
+        except BaseException as fault:
+            self._fault = fault
+        finally:
+            self._stopping.set()
+
+    def _finish(self, poller: threading.Thread) -> None:
         deadline = time.monotonic() + GRACE
         self._turns.close()
-        for thread in list(self._threads):
+        for thread in [poller, *self._threads]:
             thread.join(max(deadline - time.monotonic(), 0))
+        if poller.is_alive():
+            log.warning("the portal did not answer: left")
         for delivery in list(self._deliveries.values()):
             # Its transaction is whole, whether the server still commits it or not.
             name = self._called(delivery.number)
@@ -119,6 +136,7 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 with connect(self._dsn, "the portal") as connection:
+                    self._await_promotion(connection)
                     self._poll(connection)
             except (ConnectionFailed, DatabaseError) as error:
                 if isinstance(error, DatabaseError) and error.sqlstate in UNINSTALLED:
@@ -127,6 +145,14 @@ class Worker:
                     return
                 log.warning("%s", error)
                 self._stopping.wait(RECONNECT)
+
+    def _await_promotion(self, connection: Connection) -> None:
+        told = False
+        while not self._stopping.is_set() and _is_standby(connection):
+            if not told:
+                log.warning("the portal is a standby: waiting until it is promoted")
+                told = True
+            self._stopping.wait(RECONNECT)
 
     def _poll(self, connection: Connection) -> None:
         ticked = polled = 0.0
@@ -264,6 +290,10 @@ class Worker:
             function = sql.Identifier(row["schema"], "postgres_fdw_disconnect")
             query = sql.SQL("SELECT {}(%s)").format(function)
             connection.execute(query, (f"pyrepl_{number}",))
+
+
+def _is_standby(connection: Connection) -> bool:
+    return bool(value(connection, "SELECT pg_is_in_recovery()"))
 
 
 def _rest(done: int, backlog: int, longest: float) -> float:

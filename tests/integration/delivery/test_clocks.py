@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -11,6 +12,7 @@ import pytest
 
 from pyreplctl.core import databases
 from pyreplctl.core.config import Config
+from pyreplctl.core.db import connect
 from pyreplctl.courses import register, state
 from pyreplctl.courses import request as courses_request
 from pyreplctl.delivery import status, wait, worker
@@ -318,3 +320,45 @@ def test_more_frozen_courses_than_jobs_hold_up_nobody_else(
             server.thaw()
         state.resume(platform.connection, [course.name for course in frozen])
         until(lambda: all(course.users == [1, 2, 3] for course in frozen))
+
+
+@pytest.mark.failure
+def test_a_worker_ends_when_it_is_told_though_the_portal_says_nothing(
+    new_cluster: NewCluster, new_portal: NewPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "GRACE", 0.5)
+    cluster = new_cluster()
+    dsn = new_portal(cluster=cluster)
+    install(dsn, Config())
+    serving = worker.Worker(dsn, 1)
+    thread = threading.Thread(target=serving.run)
+    thread.start()
+    with psycopg.connect(dsn, autocommit=True) as session:
+        until(lambda: status.read(session).clocks)
+        cluster.freeze()
+        try:
+            serving.stop()
+            thread.join(30)
+            assert not thread.is_alive()
+        finally:
+            cluster.thaw()
+
+
+def test_a_fault_of_the_worker_itself_ends_it_with_that(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(worker.Worker, "_poll", fails)
+    with pytest.raises(ZeroDivisionError):
+        worker.Worker(platform.dsn).run()
+
+
+def test_a_portal_that_is_gone_without_a_word_is_noticed(platform: Platform) -> None:
+    with connect(platform.dsn) as connection:
+        set_here = connection.info.get_parameters()
+    assert set_here["keepalives_idle"] == "10"
+    assert set_here["tcp_user_timeout"] == "20000"
+    with connect(platform.dsn + " tcp_user_timeout=1000") as connection:
+        assert connection.info.get_parameters()["tcp_user_timeout"] == "1000"

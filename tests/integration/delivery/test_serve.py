@@ -103,6 +103,37 @@ def test_a_dossier_that_kills_every_call_is_found_and_starves_no_other(
     until(lambda: call(platform) and far.users == [1, 2, 4, 5, 6, 7, 8])
 
 
+def test_a_call_that_fails_leaves_nothing_that_says_a_clock_is_alive(
+    platform: Platform,
+) -> None:
+    def alive() -> bool:
+        return bool(
+            platform.rows(
+                "SELECT FROM pg_locks WHERE locktype = 'advisory'"
+                " AND classid = 1887007344 AND objid = 4294967294"
+                " AND database = (SELECT oid FROM pg_database"
+                " WHERE datname = current_database())"
+            )
+        )
+
+    with platform.session(autocommit=True) as session:
+        ended: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                session.execute("CALL pyrepl.serve('1 min')")
+            except psycopg.Error as error:
+                ended.append(error)
+
+        serving = threading.Thread(target=run)
+        serving.start()
+        until(alive)
+        session.cancel_safe()
+        serving.join()
+        assert [type(error) for error in ended] == [psycopg.errors.QueryCanceled]
+        assert not alive()  # though the session goes on
+
+
 @pytest.mark.failure
 def test_control_a_serve_that_does_not_say_whom_it_serves_starves_others(
     platform: Platform,

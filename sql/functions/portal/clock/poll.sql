@@ -16,7 +16,9 @@ DECLARE
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     v_until := clock_timestamp() + p_for;
-    WHILE NOT pyrepl.has_unrouted() AND clock_timestamp() < v_until LOOP
+    WHILE NOT pyrepl.has_unrouted()
+        AND clock_timestamp() BETWEEN v_until - p_for AND v_until  -- it may be set back
+    LOOP
         PERFORM pg_sleep(v_pause);
         v_pause := least(v_pause * 1.1, 0.01);
     END LOOP;

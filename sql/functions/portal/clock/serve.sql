@@ -22,7 +22,7 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     v_until := clock_timestamp() + p_for;
     LOOP
-        IF v_ticked < clock_timestamp() - interval '1 s' THEN
+        IF clock_timestamp() NOT BETWEEN v_ticked AND v_ticked + interval '1 s' THEN
             v_ticked := clock_timestamp();
             PERFORM pyrepl.tick('serve', pg_backend_pid()::text);
             CALL pyrepl.commit_pinned();
@@ -76,11 +76,10 @@ BEGIN
                 v_announced := array_append(v_announced, v_database);
             END IF;
         END LOOP;
-        EXIT WHEN clock_timestamp() >= v_until;
+        EXIT WHEN clock_timestamp() NOT BETWEEN v_until - p_for AND v_until;
         v_pause := CASE WHEN v_worked THEN 0.001 ELSE least(v_pause + v_pause, 0.05) END;
         PERFORM pg_sleep(v_pause);
     END LOOP;
-    PERFORM pg_advisory_unlock_shared(1887007344, -2);
 END
 $serve$;
 

@@ -34,7 +34,7 @@ BEGIN
         outcome := 'isolating';
         RETURN;
     END IF;
-    IF v_health.retry_at > clock_timestamp() THEN
+    IF NOT pyrepl.is_due(v_health.retry_at) THEN
         outcome := 'waiting';
         RETURN;
     END IF;
@@ -76,7 +76,7 @@ BEGIN
                 AND o.id > 0 AND o.id > pyrepl.outbox_mark_of(p_database, o.priority))
             THEN 'busy'
         WHEN EXISTS (SELECT FROM pyrepl.retry r
-            WHERE r.database_id = p_database AND r.due_at <= clock_timestamp())
+            WHERE r.database_id = p_database AND pyrepl.is_due(r.due_at))
             THEN 'isolating'
         ELSE 'idle' END;
 END

@@ -9,7 +9,7 @@ AS $form_intent$
 DECLARE
     v_intent bigint[] := ARRAY(
         SELECT r.user_id FROM pyrepl.retry r
-        WHERE r.database_id = p_health.database_id AND r.due_at <= clock_timestamp()
+        WHERE r.database_id = p_health.database_id AND pyrepl.is_due(r.due_at)
             AND p_health.companions = '{}'  -- they belong to the batch that failed
             -- Every other time the queue goes first: retries may be many, and slow. A
             -- subquery, as it would be every other row otherwise.

@@ -19,7 +19,7 @@ BEGIN
     UPDATE pyrepl.health h SET intent = NULL, companions = '{}'
     WHERE h.database_id = p_health.database_id;
     UPDATE pyrepl.retry r SET due_at = clock_timestamp() + interval '1 s'
-    WHERE r.database_id = p_health.database_id AND r.due_at <= clock_timestamp()
+    WHERE r.database_id = p_health.database_id AND pyrepl.is_due(r.due_at)
         AND r.user_id = ANY (p_health.intent);
     RETURN NULL;
 END

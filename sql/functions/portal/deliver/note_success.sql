@@ -28,7 +28,7 @@ BEGIN
         END IF;
     ELSIF p_last_ids <> '{0,0}' AND (p_health.health <> 'ok'
         OR coalesce(p_health.last_delivered_at, '-infinity')
-            < clock_timestamp() - interval '1 s')
+            NOT BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp())
     THEN
         UPDATE pyrepl.health h SET last_delivered_at = clock_timestamp(), health = 'ok'
         WHERE h.database_id = p_database.id;
@@ -49,7 +49,8 @@ BEGIN
         SELECT FROM pyrepl.outbox_mark r
         WHERE r.database_id = p_database.id AND r.priority = l.ordinality - 1
             AND r.identity = pyrepl.identity() AND r.id > l.id - 1000
-            AND r.saved_at > clock_timestamp() - interval '1 s')
+            AND r.saved_at
+                BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp())
     ON CONFLICT (database_id, priority) DO UPDATE
     SET identity = excluded.identity, id = excluded.id, saved_at = excluded.saved_at;
 

@@ -14,7 +14,8 @@ DECLARE
         SELECT count(*) FROM pyrepl.retry r
         WHERE r.database_id = p_health.database_id AND r.user_id <> p_health.intent[1]
             AND r.sqlstate = p_health.sqlstate AND r.message = p_health.message
-            AND r.failed_at > coalesce(p_health.last_delivered_at, '-infinity'));
+            AND (r.failed_at > coalesce(p_health.last_delivered_at, '-infinity')
+                OR p_health.last_delivered_at > clock_timestamp()));
 BEGIN
     INSERT INTO pyrepl.retry AS r
         (database_id, user_id, attempts, due_at, sqlstate, message, hint)

@@ -20,7 +20,8 @@ BEGIN
     END IF;
     IF NOT v_locked AND NOT EXISTS (SELECT FROM pyrepl.health h
         WHERE h.database_id = p_database
-            AND h.stalled_at > clock_timestamp() - interval '5 s')
+            AND h.stalled_at
+                BETWEEN clock_timestamp() - interval '5 s' AND clock_timestamp())
     THEN
         BEGIN
             PERFORM pg_advisory_xact_lock(1887007344, p_database);
@@ -36,7 +37,8 @@ BEGIN
     END IF;
     UPDATE pyrepl.health h SET stalled_at = clock_timestamp()
     WHERE h.database_id = p_database
-        AND coalesce(h.stalled_at, '-infinity') < clock_timestamp() - interval '1 s';
+        AND coalesce(h.stalled_at, '-infinity')
+            NOT BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp();
     RETURN false;
 END
 $lock_delivery$;

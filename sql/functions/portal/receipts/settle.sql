@@ -11,7 +11,7 @@ DECLARE
     v_settled bigint[];
     v_phantoms bigint[];
 BEGIN
-    IF p_health.settle_at IS NULL OR p_health.settle_at > clock_timestamp() THEN
+    IF pyrepl.is_due(p_health.settle_at) IS NOT true THEN
         RETURN NULL;
     END IF;
     SELECT coalesce(array_agg(DISTINCT r.id), '{}'),

@@ -25,9 +25,9 @@ BEGIN
     LEFT JOIN pyrepl.outbox_mark bm ON bm.database_id = d.id AND bm.priority = 1
         AND bm.identity = me.identity AND bm.id <= me.last
     WHERE d.state IN ('active', 'backfilling') AND (p_among IS NULL OR d.id = ANY (p_among))
-        AND (h.retry_at IS NULL OR h.retry_at <= clock_timestamp())
+        AND (h.retry_at IS NULL OR pyrepl.is_due(h.retry_at))
         AND (d.state = 'backfilling' OR h.phase <> 'normal' OR h.intent IS NOT NULL
-            OR h.settle_at <= clock_timestamp()
+            OR pyrepl.is_due(h.settle_at)
             OR EXISTS (SELECT FROM pyrepl.outbox o
                 WHERE o.database_id = d.id AND o.priority = 0
                     AND o.id > 0 AND o.id > coalesce(lm.id, 0))
@@ -35,7 +35,7 @@ BEGIN
                 WHERE o.database_id = d.id AND o.priority = 1
                     AND o.id > 0 AND o.id > coalesce(bm.id, 0))
             OR EXISTS (SELECT FROM pyrepl.retry r
-                WHERE r.database_id = d.id AND r.due_at <= clock_timestamp()));
+                WHERE r.database_id = d.id AND pyrepl.is_due(r.due_at)));
 END
 $due$;
 

@@ -71,9 +71,10 @@ BEGIN
     SELECT count(*), ARRAY(SELECT DISTINCT p.database_id FROM pair p), pg_current_snapshot()
     INTO taken, databases, v_seen FROM seen;
 
-    -- The mark moves once a second: versions of one row pile up too.
-    IF taken < 5000
-        AND coalesce(v_mark.saved_at, '-infinity') < clock_timestamp() - interval '1 s'
+    -- The mark moves once a second: versions of one row pile up too. (A time in the future,
+    -- here and elsewhere: the clock was set back.)
+    IF taken < 5000 AND coalesce(v_mark.saved_at, '-infinity')
+        NOT BETWEEN clock_timestamp() - interval '1 s' AND clock_timestamp()
     THEN
         INSERT INTO pyrepl.route_mark (identity, snapshot, saved_at)
         VALUES (v_identity, pyrepl.snapshot_with_self(v_seen), clock_timestamp())

@@ -11,7 +11,7 @@ AS $effective_delivery$
             AND p_database.state IN ('active', 'backfilling')
             AND p_health.health = 'ok' AND p_health.phase = 'normal'
             AND coalesce(p_health.stalled_at, '-infinity')
-                < clock_timestamp() - interval '5 s'
+                NOT BETWEEN clock_timestamp() - interval '5 s' AND clock_timestamp()
             -- a prepared transaction may not use postgres_fdw
             AND current_setting('max_prepared_transactions') = '0'
         THEN 'immediate' ELSE 'queued' END;
