@@ -259,7 +259,7 @@ def test_a_file_keeps_to_the_form(path: Path) -> None:
     assert [line for line in lines if line != line.rstrip() or "\t" in line] == [], (
         "a line has no blanks at its end, and no tabs"
     )
-    assert text.isascii(), "it goes into databases of any encoding"
+    assert text.isascii(), "it goes into databases of any encoding: ASCII only"
     created = _CREATES.findall(text)
     names = {name for _, name in created}
     assert names <= {path.stem}, "the file has the name of its function"
