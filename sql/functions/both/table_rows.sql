@@ -31,8 +31,7 @@ AS $table_rows$
             SELECT 'row security' WHERE c.relrowsecurity
             UNION ALL
             SELECT 'replica identity ' || CASE c.relreplident WHEN 'f' THEN 'FULL'
-                WHEN 'n' THEN 'NOTHING' ELSE 'USING INDEX' END
-            WHERE c.relreplident <> 'd'
+                ELSE 'OTHER' END WHERE c.relreplident <> 'd'
             UNION ALL
             SELECT concat_ws(' ', 'column', quote_ident(a.attname),
                 format_type(a.atttypid, a.atttypmod),

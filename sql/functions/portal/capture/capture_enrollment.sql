@@ -74,7 +74,8 @@ BEGIN
             RAISE;
         WHEN OTHERS THEN
             BEGIN
-                INSERT INTO pyrepl.uncaptured (part, sqlstate) VALUES ('enrollment', SQLSTATE);
+                INSERT INTO pyrepl.uncaptured (part, sqlstate)
+                VALUES ('enrollment', SQLSTATE);
             EXCEPTION WHEN OTHERS THEN
                 RAISE WARNING 'not captured: %', SQLERRM USING HINT = 'pyreplctl install';
             END;

@@ -1,8 +1,8 @@
 -- Queue everybody, where something may have been missed or the caller knows of it
 -- (p_known), and keep what the tables are now. After the triggers are in order: what is
 -- written from now on is seen. In REPEATABLE READ: what is noted, or done to a table, while
--- this runs is left for the next time. Returns what was missed. Writes: change, uncaptured, and as
--- keep_table_states.
+-- this runs is left for the next time. Returns what was missed.
+-- Writes: change, uncaptured, and as keep_table_states.
 CREATE OR REPLACE FUNCTION pyrepl.catch_up(p_known text[])
 RETURNS text[]
 LANGUAGE plpgsql

@@ -1,5 +1,5 @@
--- After an immediate delivery: the changes of this transaction leave the queue, but for what
--- was left to it. Where that fails all of them stay queued, and come again. Never raises.
+-- After an immediate delivery: the changes of this transaction leave the queue, but for
+-- what was left to it. Where that fails all stay queued, and come again. Never raises.
 -- Part of deliver_at_commit. Writes: change.
 CREATE OR REPLACE FUNCTION pyrepl.take_delivered(p_xid xid8, p_left pyrepl.change[])
 RETURNS void

@@ -1,5 +1,5 @@
--- Why a database does not take what it should: its health, the portal's own failures, of the dossiers set aside
--- the ten that failed last, each with how many there are.
+-- Why a database does not take what it should: its health, the portal's own failures, of
+-- the dossiers set aside the ten that failed last, each with how many there are.
 CREATE OR REPLACE FUNCTION pyrepl.failures(p_database integer)
 RETURNS TABLE (
     user_id bigint, dead boolean, sqlstate text, message text, hint text,
