@@ -99,10 +99,10 @@ _AS_INSTALLED = """CASE
         THEN o.definition ELSE pg_get_viewdef(c.oid) END"""
 
 
-def catalog_hash(view: LiteralString = "pg_get_viewdef(c.oid)") -> sql.SQL:
+def catalog_hash(view_text: LiteralString = "pg_get_viewdef(c.oid)") -> sql.SQL:
     """Return the expression for what the catalog holds of an object `o`."""
     given: Slots = {"kind": sql.SQL("o.kind"), "name": sql.SQL("o.name")}
-    return _fragment("catalog_hash", given | {"view": sql.SQL(view)})
+    return _fragment("catalog_hash", given | {"view_text": sql.SQL(view_text)})
 
 
 def table_problems(tables: sql.Composable) -> sql.SQL:
