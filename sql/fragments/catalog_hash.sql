@@ -1,7 +1,7 @@
 -- What the catalog holds of an object, as one hash; NULL where there is none. Names are
 -- looked for as they are, so that no right on a schema is needed. Depends on search_path.
--- view_text is the text of view c: as this server writes it, or as the one of the installation
--- did, where that is the same view.
+-- view_text is that of view c: as this server writes it, or as the one of the
+-- installation did, where that is the same view.
 -- Slots: kind, name, view_text
 CASE {kind}
 WHEN 'function' THEN (
