@@ -4,13 +4,13 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-JOBS ?= 2
+JOBS ?= 3
 BIN := $(VENV)/bin
 # Kept in the environment, but named after the tree that was installed into it: two
 # clones that share a VENV= each install themselves.
 STAMP = $(VENV)/.installed$(subst /,-,$(CURDIR))
 
-.PHONY: help venv lint test expected demo audit replay chaos model verify-load bench bench-peers bench-verify
+.PHONY: help venv lint test test-long expected demo audit replay chaos model verify-load bench bench-peers bench-verify
 .PHONY: references matrix release-list release-fixture clean
 .DEFAULT_GOAL := help
 
@@ -37,6 +37,9 @@ audit: $(STAMP) ## look for known vulnerabilities in what we depend on
 	$(BIN)/python -m tests.audit
 
 test: $(STAMP) ## run the tests on embedded servers (ARGS= for pytest, JOBS= at once)
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not long' $(ARGS)
+
+test-long: $(STAMP) ## run those that take long, too: all of them
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 references: $(STAMP) ## write docs/reference from the program and the catalog

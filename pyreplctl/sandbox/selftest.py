@@ -145,7 +145,8 @@ def _structure(made: Scratch, damage: Damage) -> Tried:
 
 def _mend(made: Scratch, damage: Damage) -> None:
     if damage.undo:
-        made.portal.execute(damage.undo)
+        side = made.course if damage.where == "course" else made.portal
+        side.execute(damage.undo)
     elif damage.where == "portal":
         portal.install(made.portal_dsn, Config())
     else:

@@ -120,7 +120,7 @@ def recheck(
         now = Result(before.name, users=before.users, former=before.former)
         with _timed(now), _sessions(dsn, chosen[before.name], 1) as sides:
             _look(sides, config, now, before.drifted, examples)
-        return replace(now, seconds=before.seconds + now.seconds)
+        return replace(now, seconds=round(before.seconds + now.seconds, 3))
 
     return [one(result) for result in results]
 

@@ -200,7 +200,10 @@ def test_a_table_at_a_terminal_is_neither_cut_nor_wrapped(
         "why " * 40,
     )
     shown = at_terminal("status", "--no-color", columns=80).splitlines()
-    assert " ".join(shown[0].split()) == "name state health courses members pending"
+    assert " ".join(shown[0].split()) == "name state health courses members pending", (
+        "80 columns hold no more: name in `rare` of pyreplctl/cli/status.py what of a"
+        " new column a terminal need not show"
+    )
     assert shown[1].split()[0] == name
     assert max(map(len, shown[:3])) <= 80
     assert any(line.startswith(f"{name}: last error: why why") for line in shown)

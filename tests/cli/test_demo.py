@@ -67,7 +67,6 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.slow
 def test_the_demo_ends_with_equal_databases_and_leaves_nothing(scratch: Path) -> None:
     done = demo()
     assert done.returncode == 0, done.stdout + done.stderr
@@ -88,6 +87,7 @@ def _damage(stage: Stage) -> None:
     )
 
 
+@pytest.mark.long
 def test_the_last_look_fails_when_one_value_differs(scratch: Path) -> None:
     with pytest.raises(
         StoryFailed, match=r'step 5 of 5, "last_look": circuits differs'
@@ -106,6 +106,7 @@ def test_a_step_that_fails_is_named_and_the_files_go(scratch: Path) -> None:
 
 
 @pytest.mark.failure
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("number", "step"),
     [(signal.SIGTERM, "2/"), (signal.SIGINT, "5/")],  # the fifth has the worker

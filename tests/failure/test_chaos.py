@@ -17,7 +17,7 @@ from tests.failure.ground import LOCALS, Ground, prepared
 from tests.failure.journal import Journal
 from tests.support.platform import FOR_GOOD
 
-pytestmark = [pytest.mark.failure, pytest.mark.slow]
+pytestmark = pytest.mark.failure
 
 CHOSEN = "WHERE live.waits IS NULL AND bulk.waits IS NULL"
 
@@ -41,6 +41,7 @@ def forget_some_users(ground: Ground) -> None:
         portal.execute(row[0].replace(CHOSEN, f"{CHOSEN} AND p.user_id % 20 <> 0"))
 
 
+@pytest.mark.long
 def test_control_a_route_that_forgets_users_ends_with_wrong_rows(
     tmp_path: Path,
 ) -> None:
@@ -79,6 +80,7 @@ PLANTED: dict[LiteralString, str] = {
 }
 
 
+@pytest.mark.long
 def test_control_the_judge_sees_every_kind_of_difference(tmp_path: Path) -> None:
     with (
         closing(Journal(tmp_path)) as journal,

@@ -45,7 +45,7 @@ from tests.failure.statements import (
 from tests.failure.world import HOSTED, SESSIONS, World
 from tests.support.platform import Connection, Platform
 
-pytestmark = [pytest.mark.failure, pytest.mark.slow]
+pytestmark = pytest.mark.failure
 
 # What a transaction may get from others that run at the same time.
 CONFLICTS = {"40001", "40P01", "55P03", "55006", "23505", "23503", "PR002"}

@@ -13,7 +13,7 @@ from tests.support.platform import FOR_GOOD, Platform
 ROWS = 2000
 
 pytestmark = [
-    pytest.mark.replay,
+    pytest.mark.long,
     pytest.mark.skipif(
         not Path(os.environ.get(FILE, "")).is_file(),
         reason=f"no real enrollments: {FILE} does not name the file",

@@ -15,6 +15,8 @@ from pyreplctl.delivery import status
 from tests.conftest import NewCluster
 from tests.support.platform import Course, Platform
 
+pytestmark = pytest.mark.long
+
 C1, C2, C3 = "edX/c1/2012_Fall", "edX/c2/2012_Fall", "edX/c3/2012_Fall"
 
 

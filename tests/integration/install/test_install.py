@@ -242,6 +242,7 @@ def test_a_writer_waits_no_longer_than_the_lock_time_out(
         assert wanting(platform) == {}
 
 
+@pytest.mark.long
 def test_twenty_installs_at_once_all_succeed(new_portal: NewPortal) -> None:
     dsn = new_portal()
     ready = threading.Barrier(20)
@@ -387,6 +388,7 @@ def test_an_uninstall_leaves_no_trace(fresh: Platform) -> None:
     fresh.member(2, "a")  # nothing of ours is left to fail
 
 
+@pytest.mark.long
 def test_an_extension_that_was_there_before_stays(new_portal: NewPortal) -> None:
     dsn = new_portal()
     with connect(dsn) as connection:
@@ -399,6 +401,7 @@ def test_an_extension_that_was_there_before_stays(new_portal: NewPortal) -> None
     assert kept in changes
 
 
+@pytest.mark.long
 def test_an_uninstall_keeps_the_links_of_others(platform: Platform) -> None:
     platform.course("c")
     platform.execute("CREATE SERVER theirs FOREIGN DATA WRAPPER postgres_fdw")
@@ -416,6 +419,7 @@ def test_an_uninstall_keeps_the_links_of_others(platform: Platform) -> None:
     assert ObjectChange("extension postgres_fdw", "unchanged", kept) in changes
 
 
+@pytest.mark.long
 def test_an_extension_that_nobody_else_uses_goes(platform: Platform) -> None:
     platform.course("c")
     changes = removal.uninstall(platform.connection)
@@ -439,6 +443,7 @@ def test_a_registration_that_ends_leaves_no_trace(
     assert course.users == [1]
 
 
+@pytest.mark.long
 def test_purging_erases_the_copies_and_keeps_local_accounts(
     platform: Platform,
 ) -> None:
@@ -510,6 +515,7 @@ EARLIER: list[LiteralString] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("earlier", EARLIER)
 def test_an_earlier_version_with_another_signature_goes(
     platform: Platform, earlier: LiteralString

@@ -251,21 +251,27 @@ def test_the_tables_are_those_of_the_contract(platform: Platform) -> None:
 def test_a_file_keeps_to_the_form(path: Path) -> None:
     text = path.read_text()
     lines = text.splitlines()
-    assert re.match(r"-- (pyrepl\.|[A-Z])", lines[0])
-    assert len(lines) <= 90
-    assert [line for line in lines if len(line) > 92] == []
-    assert [line for line in lines if line != line.rstrip() or "\t" in line] == []
+    assert re.match(r"-- (pyrepl\.|[A-Z])", lines[0]), (
+        "the first line says what it does: a comment with a capital letter"
+    )
+    assert len(lines) <= 90, "a file has 90 lines at the most"
+    assert [line for line in lines if len(line) > 92] == [], (
+        "a line has 92 characters at the most"
+    )
+    assert [line for line in lines if line != line.rstrip() or "\t" in line] == [], (
+        "a line has no blanks at its end, and no tabs"
+    )
     created = _CREATES.findall(text)
     names = {name for _, name in created}
-    assert names <= {path.stem}
+    assert names <= {path.stem}, "the file has the name of its function"
     for kind, name in created:
         comment = rf"^COMMENT ON {kind} pyrepl\.\{{?{name}\b"
-        assert re.search(comment, text, re.MULTILINE)
+        assert re.search(comment, text, re.MULTILINE), f"no COMMENT ON {kind}"
     if any(kind != "VIEW" for kind, _ in created):
         tags = {tag for pair in _TAG.findall(text) for tag in pair if tag}
-        assert tags == {f"${path.stem}$"}
+        assert tags == {f"${path.stem}$"}, "the dollar tag is the function's name"
         revoke = rf"^REVOKE ALL ON (FUNCTION|PROCEDURE) pyrepl\.\{{?{path.stem}\b"
-        assert re.search(revoke, text, re.MULTILINE)
+        assert re.search(revoke, text, re.MULTILINE), "no REVOKE ALL … FROM PUBLIC"
 
 
 @pytest.mark.parametrize("path", MIGRATIONS, ids=lambda p: "-".join(p.parts[-2:]))

@@ -175,7 +175,6 @@ LARGE = {
 }
 
 
-@pytest.mark.slow
 def test_a_delivery_reads_in_proportion_to_what_changed(platform: Platform) -> None:
     """No scan of a large table, by sequence or by a whole index."""
     course = platform.course("c")
@@ -203,7 +202,6 @@ def test_a_delivery_reads_in_proportion_to_what_changed(platform: Platform) -> N
                     assert side[table] <= 20 * batch + 100, (analysed, batch, side)
 
 
-@pytest.mark.slow
 def test_a_session_that_met_empty_tables_reads_in_proportion_later(
     platform: Platform,
 ) -> None:

@@ -71,7 +71,9 @@ def test_privileges_are_as_the_file_has_them(
     found = sweep(connection, roles, link)
     if WRITES in os.environ:
         file_of(side).write_text(found, encoding="utf-8")
-    assert found == file_of(side).read_text(encoding="utf-8")
+    assert found == file_of(side).read_text(encoding="utf-8"), (
+        'if each of these rights is meant, run "make expected"'
+    )
 
 
 @pytest.mark.parametrize("role", ["PUBLIC", "an ordinary login"])

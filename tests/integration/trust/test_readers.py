@@ -103,7 +103,13 @@ def number_of(platform: Platform) -> int:
     return int(number)
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize(
+    "attack",
+    [
+        pytest.param(name, marks=[pytest.mark.long] * (number % 3 > 0))
+        for number, name in enumerate(ATTACKS)
+    ],
+)
 def test_no_code_of_a_tables_owner_runs_with_rights_worth_having(
     platform: Platform, course: Course, owner: Owner, attack: str
 ) -> None:

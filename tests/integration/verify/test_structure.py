@@ -573,7 +573,6 @@ def test_a_renamed_table_takes_its_triggers_from_the_old_one(
 def test_the_file_of_tables_is_what_the_migrations_make(
     new_course: NewCourse, platform: Platform, side: str
 ) -> None:
-    """If not: `make expected` writes it."""
     with psycopg.connect(new_course(), autocommit=True) as connection:
         found = migrated(connection, side)
-    assert found == file_of(side).read_text(encoding="utf-8")
+    assert found == file_of(side).read_text(encoding="utf-8"), 'run "make expected"'
