@@ -9,7 +9,7 @@ from psycopg import sql
 
 from pyreplctl.core.config import Config
 from pyreplctl.core.names import quoted_table
-from pyreplctl.schema import column_types, row_hash
+from pyreplctl.schema import row_hash
 from pyreplctl.schema.contracts import ACTIVE, PARTS, Column, Contract
 from pyreplctl.schema.roles import rights_of_ours
 from pyreplctl.schema.sql_files import Slots, render, texts
@@ -85,7 +85,7 @@ def table_slots(config: Config) -> Slots:
     slots["catalog_hash"] = catalog_hash()
     slots["installed_hash"] = catalog_hash(_AS_INSTALLED)
     slots["table_problems"] = table_problems(sql.SQL("p_tables"))
-    slots["column_types"] = column_types.query(sql.SQL("p_tables"))
+    slots["column_types"] = _fragment("column_types", {"tables": sql.SQL("p_tables")})
     slots |= _policy_slots(config)
     for name in ("fan_out_users", "fan_out", "text_formats", "require_tables"):
         slots[name] = _fragment(name, slots)
@@ -99,10 +99,10 @@ _AS_INSTALLED = """CASE
         THEN o.definition ELSE pg_get_viewdef(c.oid) END"""
 
 
-def catalog_hash(view: LiteralString = "pg_get_viewdef(c.oid)") -> sql.SQL:
+def catalog_hash(view_text: LiteralString = "pg_get_viewdef(c.oid)") -> sql.SQL:
     """Return the expression for what the catalog holds of an object `o`."""
     given: Slots = {"kind": sql.SQL("o.kind"), "name": sql.SQL("o.name")}
-    return _fragment("catalog_hash", given | {"view": sql.SQL(view)})
+    return _fragment("catalog_hash", given | {"view_text": sql.SQL(view_text)})
 
 
 def table_problems(tables: sql.Composable) -> sql.SQL:

@@ -1,8 +1,8 @@
 -- What the catalog holds of an object, as one hash; NULL where there is none. Names are
 -- looked for as they are, so that no right on a schema is needed. Depends on search_path.
--- view is the text of view c: as this server writes it, or as the one of the installation
--- did, where that is the same view.
--- Slots: kind, name, view
+-- view_text is that of view c: as this server writes it, or as the one of the
+-- installation did, where that is the same view.
+-- Slots: kind, name, view_text
 CASE {kind}
 WHEN 'function' THEN (
     SELECT md5(string_agg(concat_ws('|', pg_get_functiondef(p.oid), (
@@ -12,7 +12,7 @@ WHEN 'function' THEN (
     JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'pyrepl'
     WHERE p.proname = {name}::name)
 WHEN 'view' THEN (
-    SELECT md5(concat_ws('|', {view}, (
+    SELECT md5(concat_ws('|', {view_text}, (
             -- Version 17 gives owners one right more, and to a view it means nothing.
             SELECT string_agg(format('%s may %s%s', a.grantee::regrole, a.privilege_type,
                 CASE WHEN a.is_grantable THEN ' and give' END), ','
