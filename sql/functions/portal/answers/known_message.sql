@@ -44,7 +44,8 @@ DECLARE
             '(is not a copy|holds a value of N that must be unique)'
         WHEN 'PR021' THEN 'the copy of user I holds a value of N that must be unique'
         WHEN 'PR022' THEN 'user I cannot be erased: column N of N takes no other value, '
-            'constraint N|users exchange a value of N, and no column of N takes another one in between'
+            'constraint N|users exchange a value of N, and no column of N takes another '
+            'one in between'
         WHEN 'PR030' THEN 'user I is a copy: (no row of N may be added here'
             '|its row of N may not be deleted here|in N these may not be changed here: N)'
         ELSE '-' END
