@@ -41,7 +41,8 @@ BEGIN
                 ARRAY['''epoch''', '''2000-01-01''', 'now()'] ELSE '{}' END
             || ARRAY(SELECT format('v %s random() * ''%s days''::interval', s.s, d.d)
                 FROM unnest('{-,+}'::text[]) s(s), unnest(v_days) d(d))
-        WHEN v_found.category = 'T' THEN ARRAY['''0''', 'v + random() * ''1000 days''::interval']
+        WHEN v_found.category = 'T' THEN
+            ARRAY['''0''', 'v + random() * ''1000 days''::interval']
         WHEN v_found.category = 'B' THEN ARRAY['false', 'true']
         WHEN v_found.category = 'E' THEN array_fill(format('(enum_range(NULL::%1$s))'
             '[1 + floor(random() * cardinality(enum_range(NULL::%1$s)))::integer]',

@@ -1,7 +1,7 @@
 -- Give a column another value, the first of some expressions (see placeholders) that the
--- table takes: first in all these rows at once, then, where it takes none of them so, in one
--- after the other. Returns the keys of the rows where it takes none, and by which constraint
--- it last refused one. Writes: p_table.
+-- table takes: first in all these rows at once, then, where it takes none of them so, in
+-- one after the other. Returns the keys of the rows where it takes none, and by which
+-- constraint it last refused one. Writes: p_table.
 CREATE OR REPLACE FUNCTION pyrepl.put_value(
     p_table regclass, p_key name, p_keys bigint[], p_column name, p_values text[],
     OUT refused bigint[], OUT problem text)

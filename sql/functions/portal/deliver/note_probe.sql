@@ -1,6 +1,7 @@
 -- The empty push went through, so the database is well. Where it was not, start afresh;
--- where it was, the dossiers of the failed batch are at fault: send others along, split it,
--- or see what to do about the one that failed alone. Part of deliver. Writes: health, retry.
+-- where it was, the dossiers of the failed batch are at fault: send others along, split
+-- it, or see what to do about the one that failed alone. Part of deliver.
+-- Writes: health, retry.
 CREATE OR REPLACE FUNCTION pyrepl.note_probe(p_health pyrepl.health, p_writer boolean)
 RETURNS void
 LANGUAGE plpgsql
