@@ -20,7 +20,7 @@ from tests.support.polling import until
 pytestmark = pytest.mark.failure
 
 TOY = "edX/toy/2012_Fall"
-LETS_GO = "RAISE SQLSTATE 'PR000'"
+LETS_GO = "RAISE SQLSTATE 'PR009'"
 
 
 @dataclass

@@ -12,9 +12,9 @@ DECLARE
 BEGIN
     EXECUTE 'CREATE VIEW pyrepl.as_installed AS ' || p_definition;
     v_made := pg_get_viewdef('pyrepl.as_installed'::regclass);
-    RAISE SQLSTATE 'PR000';
+    RAISE SQLSTATE 'PR009';
 EXCEPTION
-    WHEN SQLSTATE 'PR000' THEN RETURN v_made;
+    WHEN SQLSTATE 'PR009' THEN RETURN v_made;
     WHEN OTHERS THEN RETURN NULL;
 END
 $rewritten_view$;

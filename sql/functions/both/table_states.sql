@@ -2,7 +2,7 @@
 -- of each agreed column its number and labels, of each trigger of ours its state and the
 -- version of its row in the catalog, which any DISABLE or ENABLE changes. image: the file
 -- of a table and the version of a column's row. VACUUM FULL and CLUSTER change the first
--- alone, SET NOT NULL the second; ALTER TYPE … USING both. Of our queues: which table it
+-- alone, SET NOT NULL the second; ALTER TYPE ... USING both. Of our queues: which table it
 -- is, in which schema. A look into the catalog alone, by names, so that no right on a
 -- schema is needed; part of missed_rows.
 -- Slots: enrollment_table_name, profile_table_name, user_table_name

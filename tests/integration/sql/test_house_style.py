@@ -125,7 +125,7 @@ def test_whoever_reads_the_users_tables_is_the_reader(platform: Platform) -> Non
     )
     assert found(platform.connection, OURS + query) == []
     query = (
-        "AND p.proowner = 'pyrepl_reader'::regrole AND p.prosrc !~ 'SQLSTATE ''PR000'''"
+        "AND p.proowner = 'pyrepl_reader'::regrole AND p.prosrc !~ 'SQLSTATE ''PR009'''"
         " AND EXISTS (SELECT FROM aclexplode(p.proacl) a"
         " WHERE a.grantee <> p.proowner)"
     )

@@ -55,7 +55,7 @@ def test_a_course_has_said_what_its_context_tells(platform: Platform) -> None:
 _SAYS = """
     CREATE FUNCTION public.says() RETURNS trigger LANGUAGE plpgsql AS $says$
     BEGIN
-        RAISE 'no' USING ERRCODE = 'PR000';
+        RAISE 'no' USING ERRCODE = 'PR009';
     END $says$;
     CREATE TRIGGER says BEFORE INSERT ON auth_user
         FOR EACH ROW EXECUTE FUNCTION public.says();
@@ -75,7 +75,7 @@ def test_a_trial_push_that_was_not_taken_has_failed(
     platform: Platform, new_course: NewCourse
 ) -> None:
     dsn = refusing(platform, new_course)
-    with pytest.raises(NotSuitable, match="PR000"):
+    with pytest.raises(NotSuitable, match="PR009"):
         platform.register(dsn, TOY)
     assert platform.rows("SELECT name FROM pyrepl.database") == []
 
@@ -101,7 +101,7 @@ def test_a_reading_that_its_code_ends_is_no_empty_one(platform: Platform) -> Non
         owner.session.execute(
             "CREATE FUNCTION public.says(text) RETURNS text LANGUAGE plpgsql IMMUTABLE"
             " AS $$ BEGIN IF current_user = 'pyrepl_reader' THEN RAISE 'no' USING"
-            " ERRCODE = 'PR000'; END IF; RETURN $1; END $$"
+            " ERRCODE = 'PR009'; END IF; RETURN $1; END $$"
         )
         owner.session.execute("UPDATE auth_user SET email = 'new' WHERE id = 1")
         owner.session.execute("ALTER TABLE auth_user ENABLE ROW LEVEL SECURITY")

@@ -28,7 +28,7 @@ ERRORS = {
     "nested": "RAISE 'x' USING ERRCODE = 'PR021', DETAIL = '{{1},{2}}'",
     "huge": "RAISE 'x' USING ERRCODE = 'PR021',"
     " DETAIL = '{1' || repeat(',1', 5000000) || '}'",
-    "ours": "RAISE 'x' USING ERRCODE = 'PR000'",
+    "ours": "RAISE 'x' USING ERRCODE = 'PR009'",
     "own transaction": "RAISE 'x' USING ERRCODE = 'PR001'",
     "cancelled": "RAISE 'x' USING ERRCODE = '57014'",
     "asserted": "ASSERT false",

@@ -276,7 +276,7 @@ def test_nothing_that_a_reading_has_brought_about_outlives_it(
     with altered(
         platform,
         "pyrepl.members",
-        "    RAISE SQLSTATE 'PR000';\n",
+        "    RAISE SQLSTATE 'PR009';\n",
         "    RETURN v_members;\n",
     ):
         assert escaped(platform, owner) == {"search_path", "definer", "trap"}

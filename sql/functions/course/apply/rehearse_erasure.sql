@@ -9,9 +9,9 @@ AS $rehearse_erasure$
 BEGIN
     PERFORM pyrepl.blank({user_table_name}, {user_key_name}, ARRAY(
         SELECT c.user_id FROM pyrepl.copy c WHERE c.user_id = ANY (p_users)));
-    RAISE SQLSTATE 'PR000';
-EXCEPTION WHEN SQLSTATE 'PR000' THEN  -- a category: it catches all of ours
-    IF SQLSTATE <> 'PR000' THEN
+    RAISE SQLSTATE 'PR009';
+EXCEPTION WHEN SQLSTATE 'PR009' THEN  -- a category: it catches all of ours
+    IF SQLSTATE <> 'PR009' THEN
         RAISE;
     END IF;
 END

@@ -14,7 +14,8 @@ DECLARE
         'Repair the table at the course, or run "pyreplctl course refresh"\.',
         'Find out which one, then run "pyreplctl course refresh --rebind"\.',
         'Relax the constraint at the course\.',
-        'Make the constraint DEFERRABLE at the course, or relax the CHECKs of its columns\.',
+        'Make the constraint DEFERRABLE at the course, or relax the CHECKs of its '
+        'columns\.',
         'At the course, let it leave rows of copies as they come, or disable it; then '
         '"pyreplctl dead retry"\.',
         'The id belongs to an account of the course\. Give that account another id there: '

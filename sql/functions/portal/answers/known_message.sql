@@ -49,8 +49,8 @@ DECLARE
         WHEN 'PR022' THEN
             'N of N (makes other rows of those that are|keeps rows from being) written'
         WHEN 'PR023' THEN 'user I cannot be erased: column N of N takes no other value, '
-            'constraint N|users exchange a value of N, and no column of N takes another one '
-            'in between'
+            'constraint N|users exchange a value of N, and no column of N takes another '
+            'one in between'
         WHEN 'PR030' THEN 'user I is a copy: (no row of N may be added here'
             '|its row of N may not be deleted here|in N these may not be changed here: N)'
         ELSE '-' END

@@ -16,8 +16,8 @@ BEGIN
     BEGIN
         v_found := EXISTS (
             SELECT FROM ONLY {enrollment_table} e WHERE e.{enrollment_course} = p_course);
-        RAISE SQLSTATE 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+        RAISE SQLSTATE 'PR009';
+    EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
     END;
     RETURN v_found;
 END

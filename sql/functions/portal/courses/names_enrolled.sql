@@ -19,8 +19,8 @@ BEGIN
         JOIN ONLY {enrollment_table} e ON e.{enrollment_course} = h.course
         JOIN ONLY {user_table} u ON u.{user_key} = e.{enrollment_user}
         WHERE h.database_id = p_database AND h.active;
-        RAISE SQLSTATE 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+        RAISE SQLSTATE 'PR009';
+    EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
     END;
 END
 $names_enrolled$;

@@ -67,8 +67,8 @@ BEGIN
         FROM person x;
         -- Taken back, see refuse_tables. That also lets go of its locks: a TRUNCATE or a
         -- migration of the portal does not wait for a course that hangs.
-        RAISE SQLSTATE 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN
+        RAISE SQLSTATE 'PR009';
+    EXCEPTION WHEN SQLSTATE 'PR009' THEN
             IF ids IS NULL THEN RAISE; END IF;  -- code of the tables' owner says it
         WHEN syntax_error_or_access_rule_violation THEN problem := ARRAY[SQLSTATE, SQLERRM];
     END;

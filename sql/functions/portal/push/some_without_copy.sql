@@ -23,8 +23,8 @@ BEGIN
                 SELECT FROM pyrepl.placement p
                 WHERE p.user_id = e.{enrollment_user} AND p.database_id = p_database)
             LIMIT 10);
-        RAISE SQLSTATE 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+        RAISE SQLSTATE 'PR009';
+    EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
     END;
     RETURN v_users;
 END

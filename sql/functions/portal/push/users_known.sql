@@ -20,8 +20,8 @@ BEGIN
             CROSS JOIN LATERAL (
                 {membership}) m
             WHERE m.known);
-        RAISE SQLSTATE 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+        RAISE SQLSTATE 'PR009';
+    EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
     END;
     RETURN v_known;
 END

@@ -18,8 +18,8 @@ BEGIN
         SELECT e.{enrollment_course}::text, ({enrollment_active})::boolean
         FROM ONLY {enrollment_table} e
         WHERE e.{enrollment_user} = p_user;
-        RAISE SQLSTATE 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+        RAISE SQLSTATE 'PR009';
+    EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
     END;
 END
 $courses_of_user$;

@@ -25,8 +25,8 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT * FROM ONLY {enrollment_table} o
             WHERE o.{enrollment_user} = u.id OFFSET 0) e;
-        RAISE SQLSTATE 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+        RAISE SQLSTATE 'PR009';
+    EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
     END;
 END
 $enrollments_of$;

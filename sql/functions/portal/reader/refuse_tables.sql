@@ -1,7 +1,7 @@
 -- Refuse to read tables of the platform of which one is no ordinary table any more (PR018),
 -- and say what it is now.
 -- Each function of pyrepl_reader asks that first, and reads in a block that it takes back
--- (PR000): where a table's owner has had code of his run (by a view, a cast, the condition
+-- (PR009): where a table's owner has had code of his run (by a view, a cast, the condition
 -- of an index), no setting that it changed, no deferred trigger and no object that it made
 -- outlives the reading.
 -- Slots: enrollment_table_name, profile_table_name, user_table_name

@@ -17,8 +17,8 @@ BEGIN
         SELECT c.place::integer, e.{enrollment_user}::bigint
         FROM unnest(p_courses) WITH ORDINALITY c(course, place)
         JOIN ONLY {enrollment_table} e ON e.{enrollment_course} = c.course;
-        RAISE SQLSTATE 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+        RAISE SQLSTATE 'PR009';
+    EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
     END;
 END
 $users_enrolled$;

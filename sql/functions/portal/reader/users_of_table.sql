@@ -22,8 +22,8 @@ BEGIN
         SELECT array_agg(e.{enrollment_user}), array_agg(e.{enrollment_course})
         INTO users, courses FROM ONLY {enrollment_table} e;
     END IF;
-    RAISE SQLSTATE 'PR000';
-EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+    RAISE SQLSTATE 'PR009';
+EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
 END
 $users_of_table$;
 

@@ -24,8 +24,8 @@ BEGIN
             OR lower({user_email}) = lower(p_who)
         ORDER BY 1 LIMIT 100;
         v_here := EXISTS (SELECT FROM ONLY {user_table} u WHERE u.{user_key} = v_id);
-        RAISE SQLSTATE 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+        RAISE SQLSTATE 'PR009';
+    EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
     END;
     IF v_id IS NOT NULL AND NOT v_here THEN
         RETURN QUERY SELECT v_id, NULL::text, false;

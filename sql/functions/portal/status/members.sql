@@ -21,8 +21,8 @@ BEGIN
         JOIN ONLY {enrollment_table} e
             ON e.{enrollment_course} = h.course AND {enrollment_active}
         WHERE h.database_id = p_database AND h.active);
-    RAISE SQLSTATE 'PR000';
-EXCEPTION WHEN SQLSTATE 'PR000' OR SQLSTATE 'PR018' OR undefined_column
+    RAISE SQLSTATE 'PR009';
+EXCEPTION WHEN SQLSTATE 'PR009' OR SQLSTATE 'PR018' OR undefined_column
     OR undefined_table OR invalid_schema_name OR insufficient_privilege
 THEN
     RETURN v_members;

@@ -22,7 +22,7 @@ BEGIN
     IF p_users IS NOT NULL OR p_sparse THEN
         EXECUTE v_truth INTO members, former, digests
             USING p_users, p_first, p_last, p_shift, p_seed, p_sparse;
-        RAISE SQLSTATE 'PR000';
+        RAISE SQLSTATE 'PR009';
     END IF;
     -- In steps that fit the processor's cache; ids of nobody are skipped.
     LOOP
@@ -42,8 +42,8 @@ BEGIN
         digests := coalesce(digests || v_step.digests, digests, v_step.digests);
         v_first := v_last;
     END LOOP;
-    RAISE SQLSTATE 'PR000';  -- taken back, see refuse_tables
-EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+    RAISE SQLSTATE 'PR009';  -- taken back, see refuse_tables
+EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
 END
 $digest_here$;
 

@@ -16,8 +16,8 @@ BEGIN
     BEGIN
         SELECT ARRAY[min(e.{enrollment_user}), max(e.{enrollment_user})] INTO v_extent
         FROM ONLY {enrollment_table} e;
-        RAISE SQLSTATE 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+        RAISE SQLSTATE 'PR009';
+    EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
     END;
     RETURN v_extent;
 END

@@ -29,8 +29,8 @@ BEGIN
             'UPDATE pyrepl.digest_%s d SET users = $1, seed = $2 '
             'RETURNING left(d.rows, 100000000)::json',
             p_database) INTO v_there USING p_users, p_seed;
-        RAISE 'seen' USING ERRCODE = 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN
+        RAISE 'seen' USING ERRCODE = 'PR009';
+    EXCEPTION WHEN SQLSTATE 'PR009' THEN
         NULL;  -- The lock goes with the block: not with the caller's transaction.
     END;
 

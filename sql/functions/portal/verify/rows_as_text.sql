@@ -27,8 +27,8 @@ BEGIN
         CASE p_part WHEN 'user' THEN {user_key_name}
             WHEN 'profile' THEN {profile_key_name} ELSE {enrollment_key_name} END)
         USING p_user, p_columns;
-    RAISE SQLSTATE 'PR000';  -- taken back, see refuse_tables
-EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+    RAISE SQLSTATE 'PR009';  -- taken back, see refuse_tables
+EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
 END
 $rows_as_text$;
 

@@ -32,8 +32,8 @@ BEGIN
         EXECUTE format('SELECT * FROM pyrepl.truth_sums_%s($1, $2, $3, $4, $5)', p_database)
             INTO members, digests USING p_first, p_last, p_shift, p_seed, v_others;
     END IF;
-    RAISE SQLSTATE 'PR000';  -- taken back, see refuse_tables
-EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+    RAISE SQLSTATE 'PR009';  -- taken back, see refuse_tables
+EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
 END
 $sums_here$;
 

@@ -56,8 +56,8 @@ BEGIN
         FROM person i
         JOIN enrolled e ON e.id = i.id
         WHERE i.here AND (i.member OR i.placed);
-        RAISE SQLSTATE 'PR000';
-    EXCEPTION WHEN SQLSTATE 'PR000' THEN NULL;
+        RAISE SQLSTATE 'PR009';
+    EXCEPTION WHEN SQLSTATE 'PR009' THEN NULL;
     END;
 END
 $truth_rows$;

@@ -1,5 +1,5 @@
 -- What the tables were when the portal had last delivered all that they may have lost.
--- depends: 0003-receipts
+-- depends: 0004-definitions
 
 CREATE TABLE pyrepl.table_state (
     part text NOT NULL,

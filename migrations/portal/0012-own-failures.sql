@@ -1,6 +1,6 @@
 -- What fails on the portal itself, apart from courses and dossiers; and tables without a
 -- key get what a publication of all tables asks for, or nothing could be deleted from them.
--- depends: 0014-missed
+-- depends: 0011-missed
 
 CREATE TABLE pyrepl.own_failure (
     database_id integer PRIMARY KEY,

@@ -1,6 +1,6 @@
 -- What the tables were when everything had last been seen, and writes that capture could
 -- not note.
--- depends: 0009-generations
+-- depends: 0010-definitions
 
 CREATE TABLE pyrepl.table_state (
     part text NOT NULL,
