@@ -24,7 +24,7 @@ from tests.integration.delivery.test_exchanged_values import (
 )
 from tests.support.platform import Course, Platform
 
-pytestmark = [pytest.mark.failure, pytest.mark.slow]
+pytestmark = [pytest.mark.failure, pytest.mark.long]
 
 MEMBERS, VALUES = 5, 7
 # Seven values for each of these columns; the first two are those of the case.

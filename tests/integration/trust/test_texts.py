@@ -183,6 +183,11 @@ def test_what_our_functions_there_say_is_kept_word_for_word(platform: Platform) 
         ),
         "PR020": ("7, 8", 'auth_user_username_key'),
         "PR021": ("7", "auth_user_username_key"),
+        "PR022": (
+            "trigger audit, rule no_rows",
+            "public.auth_user",
+            "keeps rows from being written",
+        ),
         "PR023": ("7", "email", "public.auth_user", "odd"),
     }  # fmt: skip
     for state, message in words:

@@ -1,8 +1,8 @@
 -- The unique indexes and exclusion constraints of a table that an agreed column matters to,
 -- for collisions: whether it is checked row by row (not, where it is deferrable); the keys
 -- and the predicate, as the course has them; the condition under which a row of the table
--- collides with the keys k1, k2, ... of n; the columns it depends on, through generated ones
--- too, and which of them are agreed and may be given another value.
+-- collides with the keys k1, k2, ... of n; the columns it depends on, through generated
+-- ones too, and which of them are agreed and may be given another value.
 CREATE OR REPLACE FUNCTION pyrepl.unique_indexes(
     p_table regclass, p_part text, p_key name, p_user name)
 RETURNS TABLE (index_name name, immediate boolean, keys text, predicate text,
