@@ -12,12 +12,16 @@ DECLARE
         WHERE r.database_id = p_health.database_id AND pyrepl.is_due(r.due_at)
             AND p_health.companions = '{}'  -- they belong to the batch that failed
             -- Every other time the queue goes first: retries may be many, and slow. A
-            -- subquery, as it would be every other row otherwise.
+            -- subquery, as it would be every other row otherwise. Each priority by itself,
+            -- so that its mark bounds what is read of the index.
             AND ((SELECT random()) < 0.5 OR NOT EXISTS (
                 SELECT FROM pyrepl.outbox o
-                WHERE o.database_id = p_health.database_id AND o.priority IN (0, 1)
-                    AND o.id > 0
-                    AND o.id > pyrepl.outbox_mark_of(o.database_id, o.priority)))
+                WHERE o.database_id = p_health.database_id AND o.priority = 0
+                    AND o.id > 0 AND o.id > pyrepl.outbox_mark_of(p_health.database_id, 0)
+            ) AND NOT EXISTS (
+                SELECT FROM pyrepl.outbox o
+                WHERE o.database_id = p_health.database_id AND o.priority = 1
+                    AND o.id > 0 AND o.id > pyrepl.outbox_mark_of(p_health.database_id, 1)))
         -- in a blocked database any one may be the first that goes through
         ORDER BY CASE WHEN p_health.health = 'blocked' THEN random() END, r.due_at
         LIMIT 1);
