@@ -25,7 +25,7 @@ Connection = psycopg.Connection[TupleRow]
 
 # A host that is gone without a word is noticed within half a minute. (A server that is
 # slow answers at this level, however long its statement takes.)
-_WAITS: dict[str, Any] = {
+WAITS: dict[str, Any] = {
     "connect_timeout": "10",
     "keepalives_idle": "10",
     "keepalives_interval": "5",
@@ -135,7 +135,7 @@ def connect(
             application_name=given.get("application_name", "pyreplctl"),
             # What a reading runs may DEALLOCATE, and PREPARE its own by the same name.
             prepare_threshold=None,
-            **(_WAITS | {name: given[name] for name in _WAITS.keys() & given.keys()}),
+            **(WAITS | {name: given[name] for name in WAITS.keys() & given.keys()}),
         )
         with closed_on_error(connection):
             session.pin(connection)

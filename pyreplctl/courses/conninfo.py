@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pyreplctl.core.db import Connection, connect, parameters, value
+from pyreplctl.core.db import WAITS, Connection, connect, parameters, value
 from pyreplctl.core.errors import UsageError
 from pyreplctl.courses import identity
 from pyreplctl.courses.identity import Checked
@@ -90,9 +90,9 @@ def conninfo(administrator: Connection, dsn: str, link: str | None) -> dict[str,
         info = administrator.info
         given = {"host": info.host, "port": str(info.port), "dbname": info.dbname}
         given |= info.get_parameters()  # also those of a service file
-        # psycopg resolves names, tries hosts one by one, and was told our own time-out:
+        # psycopg resolves names, tries hosts one by one, and was told how long we wait:
         # none of this is for the portal's server.
-        for own in ("hostaddr", "connect_timeout"):
+        for own in ("hostaddr", *WAITS):
             given.pop(own, None)
         given |= parameters(dsn)
         return {k: v for k, v in given.items() if k in _PASSED and v}
