@@ -42,7 +42,7 @@ def route(connection: Connection) -> int:
         try:
             found: int | None = value(connection, "SELECT pyrepl.route()")
         except psycopg.Error as error:
-            if connection.broken:
+            if connection.broken or _may_not(error):
                 raise
             raise _not_routed(connection, error) from error
         if found == 0:
@@ -51,6 +51,11 @@ def route(connection: Connection) -> int:
             queueing.wait(0.005)
         else:
             taken += found
+
+
+def _may_not(error: psycopg.Error) -> bool:
+    """Tell whether the role of this session may not call what it has called."""
+    return isinstance(error, pg.InsufficientPrivilege) and not error.diag.context
 
 
 def _not_routed(connection: Connection, error: psycopg.Error) -> DatabaseError:
