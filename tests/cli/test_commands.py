@@ -40,7 +40,9 @@ def test_status_has_the_documented_keys(cli: Cli, platform: Platform) -> None:
     platform.execute("CALL pyrepl.serve('0 s')")
     ran = cli("status", "--json")
     assert ran.code == 0
-    assert sorted(ran.document) == ["clocks", "databases", "holders", "unrouted"]
+    keys = ["clocks", "databases", "holders", "missed", "own_failures", "unrouted"]
+    assert sorted(ran.document) == keys
+    assert ran.document["missed"] == ran.document["own_failures"] == []
     assert ", ".join(ran.document["databases"][0]) == STATUS
     keys = ["kind", "name", "seconds_ago", "seen_at"]
     assert sorted(ran.document["clocks"][0]) == keys

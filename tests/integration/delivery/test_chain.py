@@ -114,6 +114,6 @@ def test_marks_of_another_database_count_as_none(platform: Platform) -> None:
 
 def test_refresh_says_when_a_course_is_bound_elsewhere(platform: Platform) -> None:
     course = platform.course(TOY)
-    course.execute("UPDATE pyrepl.binding SET portal = 'elsewhere/1'")
-    with pytest.raises(NotSuitable, match="elsewhere/1"):
+    course.execute("UPDATE pyrepl.binding SET portal = '7301/1'")
+    with pytest.raises(NotSuitable, match="portal 7301/1, not to this one"):
         refresh.refresh(platform.connection, platform.config, course.name, course.dsn)

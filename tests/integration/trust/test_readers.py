@@ -201,6 +201,7 @@ def test_who_reads_and_captures_can_do_nothing_else(
             "change INSERT",
             "departure INSERT",
             "settings SELECT",
+            "uncaptured INSERT",
         ],
     }[role]
     servers = platform.rows(
