@@ -1,6 +1,7 @@
 -- The last step of forgetting on a copy of the portal, when no course database is left:
--- what waited for them waits no longer, and numbers up to p_last are the original's.
--- Writes: change, settings. Locks: the router.
+-- what waited for them waits no longer, what they may have missed is nobody's, and numbers
+-- up to p_last are the original's.
+-- Writes: change, settings, uncaptured, and as keep_table_states. Locks: the router.
 CREATE OR REPLACE FUNCTION pyrepl.forget_origin(p_last integer)
 RETURNS void
 LANGUAGE plpgsql
@@ -15,6 +16,8 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(1887007344, 0);
     DELETE FROM pyrepl.change;
+    DELETE FROM pyrepl.uncaptured;
+    PERFORM pyrepl.keep_table_states();
     UPDATE pyrepl.settings s SET forgotten = greatest(s.forgotten, p_last);
 END
 $forget_origin$;
