@@ -385,11 +385,11 @@ def test_control_a_repair_would_make_him_a_superuser(
 
 def pending(platform: Platform, course: Course, he: Attacker) -> None:
     """Let the last migration be due, with a trigger where it is noted."""
-    last = migrations.names("course")[-1]
+    last = migrations.files("course")[-1]
     he.session.execute(
-        "DELETE FROM pyrepl._yoyo_migration WHERE migration_id = %s", (last,)
+        "DELETE FROM pyrepl._yoyo_migration WHERE migration_id = %s", (last.stem,)
     )
-    he.session.execute("DROP TABLE pyrepl.receipt CASCADE")
+    he.session.execute(last.with_suffix(".rollback.sql").read_bytes())
     he.session.execute(trigger("_yoyo_migration").lay.encode())
     with suppress(psycopg.Error):
         refresh.refresh(platform.connection, platform.config, course.name, course.dsn)
