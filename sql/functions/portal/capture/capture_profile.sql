@@ -25,6 +25,15 @@ BEGIN
         ELSE
             SELECT array_agg(o.{profile_user}) INTO v_users FROM old_rows o;
         END IF;
+        IF v_users IS NOT NULL
+            AND current_setting('pyrepl.captured', true) IS DISTINCT FROM 'on' THEN
+            INSERT INTO pyrepl.change (users, priority, immediate)
+            VALUES (v_users, (cardinality(v_users) > 1000)::integer,
+                cardinality(v_users) <= 20
+                AND (SELECT s.immediate FROM pyrepl.settings s) IS TRUE);
+            PERFORM set_config('pyrepl.captured', 'on', true);
+            RETURN NULL;
+        END IF;
     EXCEPTION WHEN OTHERS THEN
         BEGIN  -- not one row
             WITH changed AS (
@@ -57,15 +66,12 @@ BEGIN
     ELSIF v_users IS NOT NULL OR v_all THEN
         BEGIN
             PERFORM pyrepl.note_change(v_users, NULL, NULL);
-        EXCEPTION WHEN serialization_failure THEN
-            RAISE;
-        WHEN OTHERS THEN
-            BEGIN
-                INSERT INTO pyrepl.uncaptured (part, sqlstate) VALUES ('profile', SQLSTATE);
-            EXCEPTION WHEN OTHERS THEN
-                RAISE WARNING 'not captured: %', SQLERRM USING HINT = 'pyreplctl install';
-            END;
-        END;
+        EXCEPTION WHEN serialization_failure THEN RAISE;
+        WHEN OTHERS THEN BEGIN
+            INSERT INTO pyrepl.uncaptured (part, sqlstate) VALUES ('profile', SQLSTATE);
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'not captured: %', SQLERRM USING HINT = 'pyreplctl install';
+        END; END;
     END IF;
     RETURN NULL;
 END

@@ -1,9 +1,9 @@
--- Note a change: who left, and whom it concerns; everybody, where p_users is NULL. The
--- first of a transaction, and each that somebody leaves by, comes here from a block that
--- catches errors: none may reach a writer. Later ones capture writes by itself: by the lock
--- that this one holds nobody can alter the table until the transaction ends, and not each
--- takes a number of its own. (A subtransaction that writes takes one, and many of these in
--- one transaction slow every snapshot down.) Writes: change, departure.
+-- Note a change: who left, and whom it concerns; everybody, where p_users is NULL. Called
+-- from a block that catches errors, as none may reach a writer, for what capture does not
+-- write by itself: who leaves, and where its own block has failed. Of a transaction only
+-- the first change is written in a block: by its lock nobody can alter the table until the
+-- end, and a block that writes takes a transaction id of its own; many of these in one
+-- transaction slow every snapshot down. Writes: change, departure.
 CREATE OR REPLACE FUNCTION pyrepl.note_change(
     p_users bigint[], p_courses text[], p_gone bigint[])
 RETURNS void
