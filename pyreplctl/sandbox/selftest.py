@@ -140,14 +140,14 @@ def _structure(made: Scratch, damage: Damage) -> Tried:
     side = made.course if damage.where == "course" else made.portal
     side.execute(damage.statement)
     found = made.look(Looking(data=False))
-    return _tried(damage.name, (damage.found,), found)
+    return _tried(damage.name, damage.found, found)
 
 
 def _mend(made: Scratch, damage: Damage) -> None:
     if damage.undo:
         side = made.course if damage.where == "course" else made.portal
         side.execute(damage.undo)
-    elif damage.where == "portal":
+    if damage.where == "portal":
         portal.install(made.portal_dsn, Config())
     else:
         refresh.refresh(made.portal, Config(), "course", made.course_dsn)
