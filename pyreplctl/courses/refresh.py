@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
-from pyreplctl.core import databases, locks
+from pyreplctl.core import databases, locks, restricted
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, driver_errors, fetch, without_secrets
 from pyreplctl.core.locks import LOCK_CLASS, REFRESH_LOCK
@@ -141,13 +141,14 @@ class _Refresh:
         """
         with self.course.transaction():
             self.course.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            rows = self.course.execute("SELECT name, problem FROM pyrepl.missed_rows()")
-            told = [*missed, *(f"{name}: {problem}" for name, problem in rows)]
+            query: LiteralString = "SELECT name, problem FROM pyrepl.missed_rows()"
+            here = restricted.read(self.course, query)
+            told = [*missed, *(f"{row['name']}: {row['problem']}" for row in here)]
             rows = self.portal.execute(
                 "SELECT name, problem FROM pyrepl.missed_changes()"
             )
             told += [f"{name} of the portal: {problem}" for name, problem in rows]
-            self.course.execute("SELECT pyrepl.keep_table_states()")
+            restricted.call(self.course, "SELECT pyrepl.keep_table_states()")
             if told:
                 databases.backfill(self.portal, [self.number])
         return [ObjectChange("missed changes", "queued", said) for said in told]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from typing import LiteralString
 
 from psycopg import errors as pg
 from psycopg import sql
 
-from pyreplctl.core.db import Connection, fetch, value
+from pyreplctl.core import restricted
+from pyreplctl.core.db import Connection, fetch
 from pyreplctl.core.locks import Patience, under_lock_timeout
 from pyreplctl.core.names import identifier
 from pyreplctl.install.objects import create
@@ -39,10 +41,10 @@ def apply_triggers(
         with suppress(pg.InsufficientPrivilege), connection.transaction():
             lock = sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE")
             connection.execute(lock.format(identifier(item.name)))
-        gap = value(connection, _GAP, part, found, item.name)
+        [row] = restricted.read(connection, _GAP, part, found, item.name)
         create(connection, item)
-        if not gap:
-            connection.execute("SELECT pyrepl.keep_table_states(%s)", (part,))
+        if not row["gap"]:
+            restricted.call(connection, "SELECT pyrepl.keep_table_states(%s)", part)
         elif missed is not None:
             missed.append(f"{item.name}: its triggers were {_WERE[found]}")
 
@@ -53,10 +55,10 @@ def apply_triggers(
 
 
 # Whether something may have been written that the triggers of a part did not see.
-_GAP = (
+_GAP: LiteralString = (
     "SELECT EXISTS (SELECT FROM pyrepl.missed_rows() WHERE part = %s)"
     " OR %s <> 'outdated' AND EXISTS (SELECT FROM pyrepl.object"
-    "  WHERE kind = 'triggers' AND name = %s)"
+    "  WHERE kind = 'triggers' AND name = %s) AS gap"
 )
 _WERE = {
     "missing": "gone",

@@ -108,8 +108,10 @@ TRAPS = (
         " p_types text[], p_local_types text[]",
         "void",
     ),
+    function("keep_table_states", "p_part text DEFAULT NULL", "void"),
     trigger("binding"),
     trigger("contract_column"),
+    trigger("table_state"),
 )
 
 
