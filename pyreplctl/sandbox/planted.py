@@ -103,7 +103,7 @@ class Damage(NamedTuple):
     name: str
     where: str
     statement: LiteralString
-    found: str
+    found: tuple[str, ...]
     undo: LiteralString = ""
 
 
