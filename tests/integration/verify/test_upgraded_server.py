@@ -13,6 +13,8 @@ from typing import LiteralString
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from pyreplctl.core.config import Config
+from pyreplctl.courses.refresh import refresh
 from pyreplctl.sandbox.embedded import Cluster
 from pyreplctl.sandbox.embedded.binaries import as_server, give_to_server, reachable
 from pyreplctl.verify import structure
@@ -112,3 +114,13 @@ def test_a_course_after_pg_upgrade_has_edited_views_only_where_somebody_edits(
         "view structure": "edited",
         "view inbox": "edited",
     }
+    # Once bound again, what no trigger sees is noticed as before.
+    dsn = new.conninfo(psycopg.conninfo.conninfo_to_dict(course.dsn)["dbname"])
+    refresh(platform.connection, Config(), course.name, dsn, rebind=True)
+    assert platform.deliver() == {}
+    assert found(platform) == {}
+    course.execute(
+        "ALTER TABLE auth_user DISABLE TRIGGER ALL;"
+        " ALTER TABLE auth_user ENABLE TRIGGER ALL"
+    )
+    assert found(platform)["rows public.auth_user"] == "outdated"
