@@ -115,7 +115,7 @@ def test_a_course_after_pg_upgrade_has_edited_views_only_where_somebody_edits(
         "view inbox": "edited",
     }
     # Once bound again, what no trigger sees is noticed as before.
-    dsn = new.conninfo(psycopg.conninfo.conninfo_to_dict(course.dsn)["dbname"])
+    dsn = new.conninfo(course.connection.info.dbname)
     refresh(platform.connection, Config(), course.name, dsn, rebind=True)
     assert platform.deliver() == {}
     assert found(platform) == {}
