@@ -7,7 +7,8 @@ runs, or whether it ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import psycopg
@@ -142,6 +143,17 @@ def pin(connection: psycopg.Connection[TupleRow]) -> None:
 
 class NotOrigin(psycopg.OperationalError):
     """Triggers and foreign keys would not fire, and we may not change that."""
+
+
+@contextmanager
+def names_qualified(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
+    """Let the catalog write names of all schemas but pg_catalog with their schema."""
+    ask = "SELECT pg_catalog.current_setting('search_path')"
+    path = connection.execute(ask).fetchone()
+    give = "SELECT pg_catalog.set_config('search_path', %s, false)"
+    connection.execute(give, ("pg_catalog",))
+    yield
+    connection.execute(give, path)
 
 
 def _name(name: str) -> sql.SQL | sql.Composed:

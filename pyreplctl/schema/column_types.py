@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import msgspec
 from psycopg import sql
 
-from pyreplctl.core.db import Connection, fetch, value
+from pyreplctl.core import session
+from pyreplctl.core.db import Connection, fetch
 from pyreplctl.schema.sql_files import render, texts
 
 _MADE_OF = ("a", "d", "r", "m")  # kinds of types that have an element
@@ -103,11 +104,9 @@ def query(tables: sql.Composable) -> sql.SQL:
 
 def read(connection: Connection, tables: Iterable[str]) -> Types:
     """Ask a database; no right on the tables or their schemas is needed."""
-    path = value(connection, "SELECT current_setting('search_path')")
-    connection.execute("SELECT set_config('search_path', 'pg_catalog', false)")
     asked = sql.SQL("SELECT * FROM ({}) q").format(query(sql.Literal(list(tables))))
-    lines = [row["line"] for row in fetch(connection, asked)]
-    connection.execute("SELECT set_config('search_path', %s, false)", (path,))
+    with session.names_qualified(connection):
+        lines = [row["line"] for row in fetch(connection, asked)]
     return decode(lines)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
+from pyreplctl.core import session
 from pyreplctl.core.config import Config
 from pyreplctl.core.db import Connection, fetch, value
 from pyreplctl.core.errors import NotSuitable
@@ -110,25 +111,25 @@ def columns_of(connection: Connection, table: str) -> list[Column]:
     The table is looked for by name, so that no right on its schema is needed.
     Types of other schemas than pg_catalog are qualified, as our functions need them.
     """
-    path = value(connection, "SELECT current_setting('search_path')")
-    connection.execute("SELECT set_config('search_path', 'pg_catalog', false)")
-    rows = fetch(
-        connection,
-        """
-        SELECT a.attname::text AS name,
-            format_type(a.atttypid, -1) AS type,
-            format_type(a.atttypid, a.atttypmod) AS full_type,
-            a.attnotnull AS not_null,
-            a.atthasdef OR a.attidentity <> '' AS has_default,
-            a.attgenerated <> '' AS generated
-        FROM pg_attribute a
-        JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname || '.' || c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
-        ORDER BY a.attnum""",
-        table,
-    )
-    connection.execute("SELECT set_config('search_path', %s, false)", (path,))
+    with session.names_qualified(connection):
+        rows = fetch(
+            connection,
+            """
+            SELECT a.attname::text AS name,
+                format_type(a.atttypid, -1) AS type,
+                format_type(a.atttypid, a.atttypmod) AS full_type,
+                a.attnotnull AS not_null,
+                a.atthasdef OR a.attidentity <> '' AS has_default,
+                a.attgenerated <> '' AS generated
+            FROM pg_attribute a
+            JOIN pg_class c ON c.oid = a.attrelid
+                AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname || '.' || c.relname = %s AND a.attnum > 0
+                AND NOT a.attisdropped
+            ORDER BY a.attnum""",
+            table,
+        )
     return [Column(**row) for row in rows]
 
 

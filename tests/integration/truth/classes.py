@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
+# Those of texts, as a database may have them; none keeps a session from working.
+ODD = {
+    "datestyle": "SQL, DMY",
+    "intervalstyle": "sql_standard",
+    "timezone": "Asia/Kathmandu",
+    "extra_float_digits": "-15",
+    "bytea_output": "escape",
+    "array_nulls": "off",
+    "xmloption": "document",
+    "xmlbinary": "hex",
+    "standard_conforming_strings": "off",
+    "backslash_quote": "off",
+    "escape_string_warning": "off",
+    "transform_null_equals": "on",
+    "quote_all_identifiers": "on",
+}
+
 # Why a setting changes nothing of what arrives, and those of which it is true.
 HARMLESS = {
     "how a plan is found and run, not what it returns": """

@@ -10,27 +10,16 @@ from psycopg import sql
 
 from tests.cli.run import Cli
 from tests.conftest import NewCourse, NewPortal
+from tests.integration.truth import classes
 from tests.support.platform import Connection, Platform
 
 TOY = "edX/toy/2012_Fall"
 
 # On both sides, for every session; some have their reasons for some of them.
 SET = {
+    **classes.ODD,
     "search_path": "",
-    "datestyle": "SQL, DMY",
-    "intervalstyle": "sql_standard",
-    "timezone": "Asia/Kathmandu",
-    "extra_float_digits": "-15",
-    "bytea_output": "escape",
-    "array_nulls": "off",
-    "xmloption": "document",
-    "xmlbinary": "hex",
     "client_encoding": "LATIN1",
-    "standard_conforming_strings": "off",
-    "backslash_quote": "off",
-    "escape_string_warning": "off",
-    "transform_null_equals": "on",
-    "quote_all_identifiers": "on",
     "row_security": "off",
     "check_function_bodies": "off",
     "default_transaction_isolation": "serializable",

@@ -98,28 +98,12 @@ READ: LiteralString = (
     "SELECT words, lasted::text, seen::text, born::text, raw::text,"
     " share::text, nested::text FROM auth_userprofile"
 )
-# Those of texts, as a database may have them; none keeps a session from working.
-ODD = {
-    "datestyle": "SQL, DMY",
-    "intervalstyle": "sql_standard",
-    "timezone": "Asia/Kathmandu",
-    "extra_float_digits": "-15",
-    "bytea_output": "escape",
-    "array_nulls": "off",
-    "xmloption": "document",
-    "xmlbinary": "hex",
-    "standard_conforming_strings": "off",
-    "backslash_quote": "off",
-    "escape_string_warning": "off",
-    "transform_null_equals": "on",
-    "quote_all_identifiers": "on",
-}
 
 
 def set_odd(connection: Connection) -> None:
     """Let a database say all of it for its sessions."""
     name = sql.Identifier(connection.info.dbname)
-    for setting, text in ODD.items():
+    for setting, text in classes.ODD.items():
         parts = sql.SQL(", ").join(map(sql.Literal, text.split(", ")))
         statement = sql.SQL("ALTER DATABASE {} SET {} = {}")
         connection.execute(statement.format(name, sql.Identifier(setting), parts))
